@@ -1,0 +1,152 @@
+//! The one error type of the workspace.
+//!
+//! An error is written for the person who must act: its kind says which remedy applies, its
+//! message what is wrong, and its context pairs (`object`, `column`, `billing_period`, …) where.
+//! Context is added where the fact is known, so callers at the top only print.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Result with the workspace's [`enum@ErrorKind`]-carrying [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What remedy an [`Error`] calls for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The pipeline file or the command line is wrong; nothing was read or written.
+    Config,
+    /// Something that was named does not exist: a bucket, an object, a period, a table.
+    NotFound,
+    /// The store refused the credentials or the action.
+    PermissionDenied,
+    /// The store asked to slow down and kept asking after all retries.
+    Throttled,
+    /// Data does not have the shape that was promised: column, type, nullability.
+    ContractViolated,
+    /// A SQL model or an expression does not plan.
+    SqlInvalid,
+    /// A check or the reconciliation failed; the unit was not published.
+    CheckFailed,
+    /// Somebody else changed the same table or object at the same time.
+    Conflict,
+    /// Memory or disk is exhausted.
+    ResourcesExhausted,
+    /// A broken invariant: please report it.
+    Internal,
+}
+
+impl ErrorKind {
+    /// Stable lower-case name, used in JSON reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::NotFound => "not_found",
+            Self::PermissionDenied => "permission_denied",
+            Self::Throttled => "throttled",
+            Self::ContractViolated => "contract_violated",
+            Self::SqlInvalid => "sql_invalid",
+            Self::CheckFailed => "check_failed",
+            Self::Conflict => "conflict",
+            Self::ResourcesExhausted => "resources_exhausted",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// An error with kind, message, ordered context and an optional cause.
+///
+/// `Display` is one line: `message (object: …, column: …): cause`.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    context: Vec<(&'static str, String)>,
+    source: Option<Box<dyn StdError + Send + Sync + 'static>>,
+}
+
+impl Error {
+    /// Creates an error; `message` is in the user's words and ends without a full stop.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), context: Vec::new(), source: None }
+    }
+
+    /// Adds one fact about where the error happened.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
+        self.context.push((key, value.to_string()));
+        self
+    }
+
+    /// Attaches the cause, which is printed after the message.
+    #[must_use]
+    pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// The remedy this error calls for.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The message without context and cause.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The context pairs, in the order they were added.
+    #[must_use]
+    pub fn context(&self) -> &[(&'static str, String)] {
+        &self.context
+    }
+
+    /// Whether the same call may succeed later without anybody changing anything.
+    #[must_use]
+    pub const fn retryable(&self) -> bool {
+        matches!(self.kind, ErrorKind::Throttled | ErrorKind::Conflict)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        for (index, (key, value)) in self.context.iter().enumerate() {
+            f.write_str(if index == 0 { " (" } else { ", " })?;
+            write!(f, "{key}: {value}")?;
+        }
+        if !self.context.is_empty() {
+            f.write_str(")")?;
+        }
+        if let Some(source) = &self.source {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| -> &(dyn StdError + 'static) { source.as_ref() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_is_one_line_with_context_in_order_and_cause() {
+        let error = Error::new(ErrorKind::ContractViolated, "column has the wrong type")
+            .with("object", "a/b.parquet")
+            .with("column", "line_item_unblended_cost")
+            .with_source(std::io::Error::other("footer"));
+        assert_eq!(
+            error.to_string(),
+            "column has the wrong type (object: a/b.parquet, column: line_item_unblended_cost): footer"
+        );
+    }
+}

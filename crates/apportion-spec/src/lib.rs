@@ -1,0 +1,14 @@
+//! Pipelines as validated types: what the user declares, before anything is read or written.
+//!
+//! Pure vocabulary: no I/O, no clock, no DataFusion. Everything else in the workspace meets in
+//! these types. A pipeline document is parsed, checked as a whole (all mistakes are reported
+//! together, each with line and column) and turned into types whose constructors make wrong
+//! states impossible.
+
+mod error;
+mod period;
+mod suggest;
+
+pub use error::{Error, ErrorKind, Result};
+pub use period::BillingPeriod;
+pub use suggest::{did_you_mean, nearest};
