@@ -99,7 +99,12 @@ impl FromStr for BillingPeriod {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || Error::new(ErrorKind::Config, format!("`{text}` is not a billing period; write YYYY-MM, for example 2026-03"));
+        let wrong = || {
+            Error::new(
+                ErrorKind::Config,
+                format!("`{text}` is not a billing period; write YYYY-MM, for example 2026-03"),
+            )
+        };
         let (year, month) = text.split_once('-').ok_or_else(wrong)?;
         if year.len() != 4 || month.is_empty() || month.len() > 2 {
             return Err(wrong());
@@ -125,7 +130,8 @@ mod tests {
 
     #[test]
     fn range_includes_both_ends_and_may_be_empty() {
-        let months: Vec<String> = BillingPeriod::range(period("2025-11"), period("2026-02")).map(|p| p.to_string()).collect();
+        let months: Vec<String> =
+            BillingPeriod::range(period("2025-11"), period("2026-02")).map(|p| p.to_string()).collect();
         assert_eq!(months, ["2025-11", "2025-12", "2026-01", "2026-02"]);
         assert_eq!(BillingPeriod::range(period("2026-02"), period("2026-01")).count(), 0);
     }

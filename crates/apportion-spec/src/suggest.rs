@@ -27,7 +27,8 @@ fn distance(left: &str, right: &str) -> usize {
         let mut current = vec![i + 1];
         for (j, to) in right.iter().enumerate() {
             let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
-            let mut best = (at(&previous, j + 1) + 1).min(at(&current, j) + 1).min(at(&previous, j) + usize::from(from != to));
+            let mut best =
+                (at(&previous, j + 1) + 1).min(at(&current, j) + 1).min(at(&previous, j) + usize::from(from != to));
             if i > 0 && j > 0 && left.get(i - 1) == Some(to) && right.get(j - 1) == Some(from) {
                 best = best.min(at(&before_previous, j - 1) + 1);
             }
