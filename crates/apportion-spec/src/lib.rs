@@ -5,10 +5,16 @@
 //! together, each with line and column) and turned into types whose constructors make wrong
 //! states impossible.
 
+mod document;
 mod error;
 mod period;
+pub mod pipeline;
 mod suggest;
+mod validate;
 
+pub use document::wire;
 pub use error::{Error, ErrorKind, Result};
 pub use period::BillingPeriod;
+pub use pipeline::Pipeline;
 pub use suggest::{did_you_mean, nearest};
+pub use validate::{Vocabulary, dimension_column, json_schema};

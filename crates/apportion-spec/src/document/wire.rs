@@ -1,0 +1,379 @@
+//! What may be written in a pipeline file. Doc comments here become the JSON Schema and the
+//! option reference, so they speak to the person who writes the file.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A pipeline: which bills are read, how they are allocated, and where the tables go.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// Version of this format. Always 1.
+    pub version: u64,
+    /// Name of the pipeline, used in reports and in the run ledger.
+    pub name: String,
+    /// Billing exports by a name of your choice; the name becomes `x_Source` in every table.
+    pub sources: BTreeMap<String, Source>,
+    /// Telemetry by a name of your choice; allocation rules refer to it as a driver.
+    #[serde(default)]
+    pub telemetry: BTreeMap<String, Telemetry>,
+    /// Values computed once per charge by an expression over FOCUS columns, for example
+    /// `tag('service')`. Usable in rules, kept as columns `x_Service` in the allocation tables.
+    #[serde(default)]
+    pub dimensions: BTreeMap<String, String>,
+    /// How charges are allocated to targets.
+    #[serde(default)]
+    pub allocation: Option<Allocation>,
+    /// Cost per business quantity, by a name of your choice.
+    #[serde(default)]
+    pub unit_economics: BTreeMap<String, UnitMetric>,
+    /// Where the tables are written.
+    pub destination: Destination,
+    /// Limits of the engine; command-line options win.
+    #[serde(default)]
+    pub engine: Engine,
+}
+
+/// One configured billing export.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Format of the export.
+    pub format: SourceFormat,
+    /// Where the export lies: `s3://bucket/prefix/`, `gs://`, `az://`, `file://` or a path relative to this file.
+    pub location: String,
+    /// Whether cost columns are taken before (`gross`) or after (`net`) negotiated discounts. Never mixed in one month.
+    #[serde(default)]
+    pub cost_basis: CostBasis,
+    /// Exceptions to `cost_basis`, by billing period (`2026-01: net`).
+    #[serde(default)]
+    pub cost_basis_by_period: BTreeMap<String, CostBasis>,
+    /// How to reach the store; credentials always come from the provider's standard chain.
+    #[serde(default)]
+    pub store: Store,
+}
+
+/// Formats of billing exports that can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceFormat {
+    /// AWS Cost and Usage Report, the legacy report in Athena-compatible Parquet.
+    AwsCurLegacy,
+    /// AWS Cost and Usage Report 2.0 from Data Exports, Parquet.
+    #[serde(rename = "aws_cur_2")]
+    AwsCur2,
+    /// A provider's native FOCUS export, Parquet (AWS FOCUS 1.0 and 1.2).
+    Focus,
+}
+
+/// Gross (before negotiated discounts) or net cost columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CostBasis {
+    /// Unblended cost and gross amortisation.
+    #[default]
+    Gross,
+    /// Net unblended cost and net amortisation, for every row of the month.
+    Net,
+}
+
+/// How to reach an object store. Never holds secrets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// Region of the bucket; found out when absent.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Endpoint of an S3-compatible store, for example `http://127.0.0.1:9000`.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// Named profile of the shared AWS configuration.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// Whether the bucket is part of the path; defaults to true when `endpoint` is set.
+    #[serde(default)]
+    pub path_style: Option<bool>,
+}
+
+/// One telemetry data set in Parquet, of any column names.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// Where the Parquet files lie: a file, a folder or a prefix.
+    pub location: String,
+    /// Column that says when the quantity was used (timestamp, date or ISO text).
+    pub time: String,
+    /// Column with the quantity.
+    pub quantity: String,
+    /// Unit of the quantity in FOCUS spelling, for example `Requests` or `CPU-Seconds`.
+    pub unit: String,
+    /// Column that names who used it: the allocation target.
+    pub target: String,
+    /// Which telemetry column must equal which dimension or FOCUS column of a charge: `{ service: svc }`.
+    #[serde(default, rename = "match")]
+    pub match_columns: BTreeMap<String, String>,
+    /// Columns that identify one measurement; rows that repeat them are counted once.
+    #[serde(default)]
+    pub unique_by: Vec<String>,
+    /// How to reach the store.
+    #[serde(default)]
+    pub store: Store,
+}
+
+/// How charges become costs of targets.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Allocation {
+    /// What a target is: a dimension such as `customer`.
+    pub target: String,
+    /// Time grain of the allocation.
+    #[serde(default)]
+    pub grain: Grain,
+    /// FOCUS columns and dimensions kept in the allocation tables; everything else is summed over.
+    #[serde(default)]
+    pub keep: Vec<String>,
+    /// Ordered rules of a single stage; the first that matches a charge wins.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// Several ordered stages, instead of `rules`.
+    #[serde(default)]
+    pub stages: Vec<Stage>,
+    /// What happens to charges that follow other charges.
+    #[serde(default)]
+    pub followers: Followers,
+}
+
+/// Time grain of the allocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Grain {
+    /// One allocation per UTC day.
+    #[default]
+    Day,
+}
+
+/// A named group of ordered rules. A charge is handled by the first stage with a rule that matches it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Name of the stage.
+    pub name: String,
+    /// Ordered rules; the first that matches a charge wins.
+    pub rules: Vec<Rule>,
+}
+
+/// One allocation rule.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Name of the rule; every allocated row carries it.
+    pub id: String,
+    /// Condition over FOCUS columns, dimensions and tags. A rule without one matches every charge.
+    #[serde(default)]
+    pub when: Option<String>,
+    /// How the matching charges are allocated.
+    pub method: Method,
+    /// direct: expression that names the target, for example `customer`.
+    #[serde(default)]
+    pub to: Option<String>,
+    /// proportional: the telemetry that weighs the targets.
+    #[serde(default)]
+    pub driver: Option<String>,
+    /// proportional: several drivers, each with its declared share of the cost.
+    #[serde(default)]
+    pub drivers: Vec<WeightedDriver>,
+    /// proportional: weigh targets by the gross positive cost that earlier stages gave them.
+    #[serde(default)]
+    pub weight: Option<Ledger>,
+    /// activity_based: the activities the cost pool pays for.
+    #[serde(default)]
+    pub activities: Vec<Activity>,
+    /// activity_based: telemetry whose targets are the activities, instead of declared shares.
+    #[serde(default)]
+    pub resource_driver: Option<String>,
+    /// even: the targets; when absent, every target the rule's `driver` saw in the period.
+    #[serde(default)]
+    pub targets: Vec<String>,
+    /// fixed: declared shares by target; what is missing to 1 stays `unallocated`.
+    #[serde(default)]
+    pub shares: BTreeMap<String, Decimal>,
+    /// What to do, in this order, where the driver was not measured at all. `unallocated` always comes last.
+    #[serde(default)]
+    pub fallback: Vec<Fallback>,
+}
+
+/// How a rule allocates cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// The whole charge belongs to one target.
+    Direct,
+    /// In proportion to one driver, several weighted drivers, or cost.
+    Proportional,
+    /// Cost pool to activities, activities to targets.
+    ActivityBased,
+    /// The same share for every target.
+    Even,
+    /// Declared shares.
+    Fixed,
+}
+
+/// A driver with its share of the cost.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WeightedDriver {
+    /// Name of the telemetry.
+    pub driver: String,
+    /// Share of the cost this driver splits, between 0 and 1; shares must not exceed 1 together.
+    pub share: Decimal,
+}
+
+/// One activity of an activity-based rule.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Activity {
+    /// Name of the activity.
+    pub name: String,
+    /// Declared share of the pool, between 0 and 1; omit it when the rule has a `resource_driver`.
+    #[serde(default)]
+    pub share: Option<Decimal>,
+    /// Name of the telemetry that splits the activity over targets.
+    pub driver: String,
+}
+
+/// What stands in for a driver that was not measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fallback {
+    /// The same driver's quantities of the previous billing period.
+    PreviousPeriod,
+    /// The same share for every target the driver saw in this billing period.
+    Even,
+    /// Nobody: the cost stays `unallocated`, with the reason.
+    Unallocated,
+}
+
+/// The four cost ledgers of FOCUS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ledger {
+    /// What is invoiced (`BilledCost`).
+    Billed,
+    /// Amortised cost after all discounts (`EffectiveCost`).
+    #[default]
+    Effective,
+    /// Cost at public list prices (`ListCost`).
+    List,
+    /// Cost at negotiated prices before commitment discounts (`ContractedCost`).
+    Contracted,
+}
+
+/// Policies for charges that are consequences of other charges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Followers {
+    /// Credits and discounts given after the fact.
+    pub credit: FollowerPolicy,
+    /// Refunds and other corrections.
+    pub refund: FollowerPolicy,
+    /// Taxes.
+    pub tax: FollowerPolicy,
+    /// Support plans.
+    pub support: FollowerPolicy,
+    /// Commitment that was paid for and not used.
+    pub unused_commitment: FollowerPolicy,
+    /// Purchases of commitments, upfront and recurring.
+    pub commitment_purchase: FollowerPolicy,
+}
+
+/// What happens to one kind of follower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FollowerPolicy {
+    /// Allocated like the usage it belongs to: same commitment or resource, else same SKU, else same service
+    /// and sub account, else same billing account.
+    #[default]
+    Follow,
+    /// Treated like any other charge: the rules decide.
+    Rules,
+    /// Stays `unallocated`.
+    Unallocated,
+}
+
+/// Cost per business quantity.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnitMetric {
+    /// Telemetry that counts the business quantity.
+    pub metric: String,
+    /// Which cost is divided.
+    #[serde(default)]
+    pub ledger: Ledger,
+    /// What the figure is broken down by: the allocation target and dimensions the telemetry matches on.
+    #[serde(default)]
+    pub by: Vec<String>,
+}
+
+/// Where the tables are written.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Destination {
+    /// Folder or prefix: `s3://bucket/prefix/`, a path relative to this file, …
+    pub location: String,
+    /// Table format.
+    #[serde(default)]
+    pub format: TableFormat,
+    /// How many superseded versions of a partition are kept under `_apportion/versions/`.
+    #[serde(default = "default_keep_versions")]
+    pub keep_versions: usize,
+    /// How to reach the store.
+    #[serde(default)]
+    pub store: Store,
+}
+
+const fn default_keep_versions() -> usize {
+    3
+}
+
+/// Table formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TableFormat {
+    /// Partitioned Parquet files that any tool reads.
+    #[default]
+    Parquet,
+    /// Delta Lake tables: readers never see half a publication.
+    Delta,
+}
+
+/// Limits of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Engine {
+    /// Memory the engine may use before it spills to disk, in MiB.
+    pub memory_limit_mib: Option<u64>,
+    /// How many partitions are worked on at once; defaults to the number of cores.
+    pub jobs: Option<u64>,
+}
+
+/// A number that stays exact: kept as the text that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decimal(pub String);
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde_json::Number::deserialize(deserializer).map(|number| Self(number.to_string()))
+    }
+}
+
+impl JsonSchema for Decimal {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Share".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "number", "minimum": 0, "maximum": 1 })
+    }
+}

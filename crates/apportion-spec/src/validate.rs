@@ -1,0 +1,531 @@
+//! From the document as written to a valid [`Pipeline`], reporting every mistake at once.
+
+use std::collections::BTreeSet;
+
+use crate::document::node::Node;
+use crate::document::shape::{self, Mistake};
+use crate::document::wire::{self, Document};
+use crate::pipeline::{
+    Activity, Allocation, Destination, Dimension, EvenOver, Located, Method, Part, Pipeline, Rule, Share, Source,
+    Stage, Telemetry, UnitMetric,
+};
+use crate::suggest::did_you_mean;
+use crate::{BillingPeriod, Error, ErrorKind, Result};
+
+/// Columns of FOCUS and of the charge table, which the caller knows: they decide what `keep`,
+/// `match` and dimension names may say.
+#[derive(Debug, Clone, Copy)]
+pub struct Vocabulary<'a> {
+    /// Every column of `focus_charges`.
+    pub charge_columns: &'a [&'a str],
+    /// Columns of the allocation tables that a dimension must not be called like.
+    pub reserved_columns: &'a [&'a str],
+}
+
+impl Pipeline {
+    /// Reads a pipeline document. `file` is only used in messages.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] with one line per mistake, each `file:line:column: message`.
+    pub fn parse(file: &str, text: &str, vocabulary: &Vocabulary<'_>) -> Result<Self> {
+        let node: Node = serde_yaml::from_str_with_options(text, yaml_options()).map_err(|error| {
+            let place = error.location().map_or_else(String::new, |at| format!("{}:{}: ", at.line(), at.column()));
+            let reason = error.without_snippet().to_string();
+            Error::new(ErrorKind::Config, format!("{file}:{place}not valid YAML: {reason}"))
+        })?;
+        let report = |mut mistakes: Vec<Mistake>| {
+            mistakes.sort();
+            mistakes.dedup();
+            let lines: Vec<String> =
+                mistakes.iter().map(|mistake| format!("{file}:{}: {}", mistake.place, mistake.message)).collect();
+            Error::new(ErrorKind::Config, lines.join("\n"))
+        };
+        let mut mistakes = shape::mistakes(&node, schemars::schema_for!(Document).as_value());
+        if let Some(version) = node.get("version").and_then(|at| at.to_json().as_u64()).filter(|version| *version != 1)
+        {
+            mistakes.push(Mistake {
+                place: node.place_of(&["version"]),
+                message: format!("version {version} is not known; this program reads version 1"),
+            });
+        }
+        if !mistakes.is_empty() {
+            return Err(report(mistakes));
+        }
+        let document: Document = serde_json::from_value(node.to_json())
+            .map_err(|error| Error::new(ErrorKind::Config, format!("{file}: {error}")))?;
+        let mut validator = Validator { node: &node, document: &document, vocabulary, mistakes: Vec::new() };
+        let pipeline = validator.pipeline();
+        if validator.mistakes.is_empty() { Ok(pipeline) } else { Err(report(validator.mistakes)) }
+    }
+}
+
+/// YAML 1.2 booleans only: a telemetry column called `n` or `on` is a name, not a truth value.
+fn yaml_options() -> serde_yaml::Options {
+    serde_yaml::options! { strict_booleans: true }
+}
+
+/// The JSON Schema of a pipeline document.
+#[must_use]
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Document).to_value()
+}
+
+struct Validator<'a> {
+    node: &'a Node,
+    document: &'a Document,
+    vocabulary: &'a Vocabulary<'a>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Validator<'_> {
+    fn wrong(&mut self, path: &[&str], message: impl Into<String>) {
+        self.mistakes.push(Mistake { place: self.node.place_of(path), message: message.into() });
+    }
+
+    fn pipeline(&mut self) -> Pipeline {
+        let document = self.document;
+        if document.sources.is_empty() {
+            self.wrong(&["sources"], "a pipeline needs at least one source");
+        }
+        self.plain_name(&["name"], "pipeline", &document.name);
+        Pipeline {
+            name: document.name.clone(),
+            sources: document.sources.iter().map(|(name, source)| self.source(name, source)).collect(),
+            telemetry: document.telemetry.iter().map(|(name, telemetry)| self.telemetry(name, telemetry)).collect(),
+            dimensions: document.dimensions.iter().map(|(name, text)| self.dimension(name, text)).collect(),
+            allocation: document.allocation.as_ref().map(|allocation| self.allocation(allocation)),
+            unit_metrics: document.unit_economics.iter().map(|(name, metric)| self.unit_metric(name, metric)).collect(),
+            destination: Destination {
+                location: document.destination.location.clone(),
+                format: document.destination.format,
+                keep_versions: document.destination.keep_versions,
+                store: document.destination.store.clone(),
+            },
+            memory_limit_mib: document.engine.memory_limit_mib,
+            jobs: document.engine.jobs,
+        }
+    }
+
+    /// Names become path segments and partition values, so they stay plain.
+    fn plain_name(&mut self, path: &[&str], what: &str, name: &str) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(plain) {
+            self.wrong(path, format!("the {what} name `{name}` may only hold letters, digits, `-` and `_`"));
+        }
+    }
+
+    fn source(&mut self, name: &str, source: &wire::Source) -> Source {
+        self.plain_name(&["sources", name], "source", name);
+        let mut by_period = std::collections::BTreeMap::new();
+        for (text, basis) in &source.cost_basis_by_period {
+            match text.parse::<BillingPeriod>() {
+                Ok(period) => {
+                    by_period.insert(period, *basis);
+                }
+                Err(error) => self.wrong(&["sources", name, "cost_basis_by_period", text], error.message()),
+            }
+        }
+        Source {
+            name: name.to_owned(),
+            format: source.format,
+            location: source.location.clone(),
+            cost_basis: source.cost_basis,
+            cost_basis_by_period: by_period,
+            store: source.store.clone(),
+        }
+    }
+
+    /// Whether `name` is something a charge has: a dimension or a column.
+    fn charge_value(&mut self, path: &[&str], name: &str) {
+        let document = self.document;
+        if document.dimensions.contains_key(name) || self.vocabulary.charge_columns.contains(&name) {
+            return;
+        }
+        let candidates =
+            document.dimensions.keys().map(String::as_str).chain(self.vocabulary.charge_columns.iter().copied());
+        let hint = did_you_mean(name, candidates);
+        self.wrong(path, format!("`{name}` is neither a dimension nor a FOCUS column{hint}"));
+    }
+
+    fn telemetry(&mut self, name: &str, telemetry: &wire::Telemetry) -> Telemetry {
+        self.plain_name(&["telemetry", name], "telemetry", name);
+        for charge_value in telemetry.match_columns.keys() {
+            self.charge_value(&["telemetry", name, "match", charge_value], charge_value);
+        }
+        Telemetry {
+            name: name.to_owned(),
+            location: telemetry.location.clone(),
+            time: telemetry.time.clone(),
+            quantity: telemetry.quantity.clone(),
+            unit: telemetry.unit.clone(),
+            target: telemetry.target.clone(),
+            match_columns: telemetry.match_columns.iter().map(|(to, from)| (to.clone(), from.clone())).collect(),
+            unique_by: telemetry.unique_by.clone(),
+            store: telemetry.store.clone(),
+        }
+    }
+
+    fn dimension(&mut self, name: &str, text: &str) -> Dimension {
+        let path = ["dimensions", name];
+        let snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(snake) {
+            self.wrong(&path, format!("the dimension name `{name}` must be lower-case words joined by `_`"));
+        }
+        let column = dimension_column(name);
+        if self.vocabulary.reserved_columns.contains(&column.as_str()) {
+            self.wrong(&path, format!("the dimension `{name}` would become the column `{column}`, which the tables already have; choose another name"));
+        }
+        Dimension {
+            name: name.to_owned(),
+            column,
+            expression: Located { text: text.to_owned(), place: self.node.place_of(&path) },
+        }
+    }
+
+    fn driver(&mut self, path: &[&str], name: &str) {
+        let document = self.document;
+        if !document.telemetry.contains_key(name) {
+            let hint = did_you_mean(name, document.telemetry.keys().map(String::as_str));
+            self.wrong(path, format!("no telemetry is called `{name}`{hint}"));
+        }
+    }
+
+    fn allocation(&mut self, allocation: &wire::Allocation) -> Allocation {
+        let document = self.document;
+        if !document.dimensions.contains_key(&allocation.target) {
+            let hint = did_you_mean(&allocation.target, document.dimensions.keys().map(String::as_str));
+            self.wrong(
+                &["allocation", "target"],
+                format!("the target `{}` is not a dimension{hint}", allocation.target),
+            );
+        }
+        let (mut keep_columns, mut keep_dimensions) = (Vec::new(), Vec::new());
+        for (index, name) in allocation.keep.iter().enumerate() {
+            let position = index.to_string();
+            let path = ["allocation", "keep", position.as_str()];
+            self.charge_value(&path, name);
+            if allocation.keep.iter().take(index).any(|earlier| earlier == name) {
+                self.wrong(&path, format!("`{name}` is kept twice"));
+            } else if document.dimensions.contains_key(name) {
+                keep_dimensions.push(name.clone());
+            } else {
+                keep_columns.push(name.clone());
+            }
+        }
+        if allocation.rules.is_empty() == allocation.stages.is_empty() {
+            self.wrong(&["allocation"], "`allocation` needs either `rules` or `stages`, and not both");
+        }
+        let mut stages = Vec::new();
+        if !allocation.rules.is_empty() {
+            let rules = self.rules(&["allocation", "rules"], &allocation.rules, true);
+            stages.push(Stage { name: "usage".to_owned(), rules });
+        }
+        for (index, stage) in allocation.stages.iter().enumerate() {
+            let position = index.to_string();
+            self.plain_name(&["allocation", "stages", &position, "name"], "stage", &stage.name);
+            if stage.name == "followers" || stages.iter().any(|earlier: &Stage| earlier.name == stage.name) {
+                self.wrong(
+                    &["allocation", "stages", &position, "name"],
+                    format!("the stage name `{}` is taken", stage.name),
+                );
+            }
+            let rules = self.rules(&["allocation", "stages", &position, "rules"], &stage.rules, index == 0);
+            stages.push(Stage { name: stage.name.clone(), rules });
+        }
+        let mut seen = BTreeSet::new();
+        for (_, rule) in stages.iter().flat_map(|stage| stage.rules.iter().map(move |rule| (stage, rule))) {
+            if !seen.insert(rule.id.clone()) {
+                self.wrong(&["allocation"], format!("two rules are called `{}`", rule.id));
+            }
+        }
+        Allocation {
+            target: allocation.target.clone(),
+            keep_columns,
+            keep_dimensions,
+            stages,
+            followers: allocation.followers,
+        }
+    }
+
+    fn rules(&mut self, path: &[&str], rules: &[wire::Rule], first_stage: bool) -> Vec<Rule> {
+        let mut valid = Vec::new();
+        for (index, rule) in rules.iter().enumerate() {
+            let position = index.to_string();
+            let mut here: Vec<&str> = path.to_vec();
+            here.push(&position);
+            self.plain_name(&here, "rule", &rule.id);
+            if rule.when.is_none() && index + 1 < rules.len() {
+                self.wrong(&here, format!("rule `{}` matches every charge, so the rules after it never apply; give it a `when` or move it to the end", rule.id));
+            }
+            let Some(method) = self.method(&here, rule, first_stage) else { continue };
+            let place_of = |key: &str| self.node.place_of(&[here.as_slice(), &[key]].concat());
+            let when = rule.when.as_ref().map(|text| Located { text: text.clone(), place: place_of("when") });
+            valid.push(Rule { id: rule.id.clone(), when, method, fallback: rule.fallback.clone() });
+        }
+        valid
+    }
+
+    fn method(&mut self, here: &[&str], rule: &wire::Rule, first_stage: bool) -> Option<Method> {
+        let at = |key: &'static str| [here, &[key]].concat();
+        self.unused_keys(here, rule);
+        match rule.method {
+            wire::Method::Direct => {
+                let Some(to) = &rule.to else {
+                    self.wrong(
+                        here,
+                        format!("rule `{}` is direct and needs `to`, an expression that names the target", rule.id),
+                    );
+                    return None;
+                };
+                Some(Method::Direct { to: Located { text: to.clone(), place: self.node.place_of(&at("to")) } })
+            }
+            wire::Method::Proportional => self.proportional(here, rule, first_stage),
+            wire::Method::ActivityBased => self.activity_based(here, rule),
+            wire::Method::Even => match (&rule.driver, rule.targets.is_empty()) {
+                (Some(driver), true) => {
+                    self.driver(&at("driver"), driver);
+                    Some(Method::Even { over: EvenOver::Driver(driver.clone()) })
+                }
+                (None, false) => {
+                    let mut targets = rule.targets.clone();
+                    targets.sort();
+                    targets.dedup();
+                    if targets.len() != rule.targets.len() {
+                        self.wrong(&at("targets"), format!("rule `{}` names a target twice", rule.id));
+                    }
+                    Some(Method::Even { over: EvenOver::Targets(targets) })
+                }
+                _ => {
+                    self.wrong(
+                        here,
+                        format!(
+                            "rule `{}` is even and needs either `targets` or a `driver` whose targets share",
+                            rule.id
+                        ),
+                    );
+                    None
+                }
+            },
+            wire::Method::Fixed => {
+                if rule.shares.is_empty() {
+                    self.wrong(here, format!("rule `{}` is fixed and needs `shares` by target", rule.id));
+                    return None;
+                }
+                let texts: Vec<(&str, &str)> =
+                    rule.shares.iter().map(|(target, share)| (target.as_str(), share.0.as_str())).collect();
+                let shares = self.shares(&at("shares"), &rule.id, &texts)?;
+                Some(Method::Fixed { shares: rule.shares.keys().cloned().zip(shares).collect() })
+            }
+        }
+    }
+
+    fn proportional(&mut self, here: &[&str], rule: &wire::Rule, first_stage: bool) -> Option<Method> {
+        let at = |key: &'static str| [here, &[key]].concat();
+        match (&rule.driver, rule.drivers.is_empty(), rule.weight) {
+            (Some(driver), true, None) => {
+                self.driver(&at("driver"), driver);
+                Some(Method::Proportional { parts: vec![Part { driver: driver.clone(), share: Share::ONE }] })
+            }
+            (None, false, None) => {
+                for (index, weighted) in rule.drivers.iter().enumerate() {
+                    let position = index.to_string();
+                    self.driver(&[here, &["drivers", &position, "driver"]].concat(), &weighted.driver);
+                    if rule.drivers.iter().take(index).any(|earlier| earlier.driver == weighted.driver) {
+                        self.wrong(
+                            &at("drivers"),
+                            format!("rule `{}` names the driver `{}` twice", rule.id, weighted.driver),
+                        );
+                    }
+                }
+                let texts: Vec<(&str, &str)> =
+                    rule.drivers.iter().map(|d| (d.driver.as_str(), d.share.0.as_str())).collect();
+                let shares = self.shares(&at("drivers"), &rule.id, &texts)?;
+                let parts = rule
+                    .drivers
+                    .iter()
+                    .zip(shares)
+                    .map(|(d, share)| Part { driver: d.driver.clone(), share })
+                    .collect();
+                Some(Method::Proportional { parts })
+            }
+            (None, true, Some(ledger)) => {
+                if first_stage {
+                    self.wrong(
+                        &at("weight"),
+                        format!(
+                            "rule `{}` weighs by cost, which only earlier stages give; put it into a later stage",
+                            rule.id
+                        ),
+                    );
+                }
+                Some(Method::ProportionalToCost { ledger })
+            }
+            _ => {
+                self.wrong(
+                    here,
+                    format!(
+                        "rule `{}` is proportional and needs exactly one of `driver`, `drivers`, `weight`",
+                        rule.id
+                    ),
+                );
+                None
+            }
+        }
+    }
+
+    fn activity_based(&mut self, here: &[&str], rule: &wire::Rule) -> Option<Method> {
+        let at = |key: &'static str| [here, &[key]].concat();
+        if rule.activities.is_empty() {
+            self.wrong(here, format!("rule `{}` is activity_based and needs `activities`", rule.id));
+            return None;
+        }
+        for (index, activity) in rule.activities.iter().enumerate() {
+            let position = index.to_string();
+            self.driver(&[here, &["activities", &position, "driver"]].concat(), &activity.driver);
+            if rule.activities.iter().take(index).any(|earlier| earlier.name == activity.name) {
+                self.wrong(
+                    &at("activities"),
+                    format!("rule `{}` has two activities called `{}`", rule.id, activity.name),
+                );
+            }
+        }
+        let declared = rule.activities.iter().filter(|activity| activity.share.is_some()).count();
+        match &rule.resource_driver {
+            Some(driver) => {
+                self.driver(&at("resource_driver"), driver);
+                if declared > 0 {
+                    self.wrong(
+                        &at("activities"),
+                        format!(
+                            "rule `{}` has a resource driver, so its activities must not declare a `share`",
+                            rule.id
+                        ),
+                    );
+                }
+            }
+            None if declared < rule.activities.len() => {
+                self.wrong(
+                    &at("activities"),
+                    format!("every activity of rule `{}` needs a `share`, or the rule a `resource_driver`", rule.id),
+                );
+                return None;
+            }
+            None => {}
+        }
+        let texts: Vec<(&str, &str)> = rule
+            .activities
+            .iter()
+            .filter_map(|a| a.share.as_ref().map(|share| (a.name.as_str(), share.0.as_str())))
+            .collect();
+        let shares = self.shares(&at("activities"), &rule.id, &texts)?;
+        let mut shares = shares.into_iter();
+        let activities = rule
+            .activities
+            .iter()
+            .map(|a| Activity {
+                name: a.name.clone(),
+                share: a.share.as_ref().and_then(|_| shares.next()),
+                driver: a.driver.clone(),
+            })
+            .collect();
+        Some(Method::ActivityBased { activities, resource_driver: rule.resource_driver.clone() })
+    }
+
+    /// Shares as exact decimals that do not exceed 1 together.
+    fn shares(&mut self, path: &[&str], rule: &str, texts: &[(&str, &str)]) -> Option<Vec<Share>> {
+        let mut shares = Vec::new();
+        for (name, text) in texts {
+            match Share::parse(text) {
+                Some(share) => shares.push(share),
+                None => self.wrong(path, format!("the share {text} of `{name}` in rule `{rule}` must lie between 0 and 1 with at most 12 decimals")),
+            }
+        }
+        if shares.iter().map(|share| share.units()).sum::<i128>() > Share::ONE.units() {
+            self.wrong(path, format!("the shares of rule `{rule}` add up to more than 1"));
+            return None;
+        }
+        (shares.len() == texts.len()).then_some(shares)
+    }
+
+    /// A key that the rule's method does not read is a mistake, not a comment.
+    fn unused_keys(&mut self, here: &[&str], rule: &wire::Rule) {
+        use wire::Method as M;
+        let method = rule.method;
+        let present: [(&'static str, bool, &[M]); 9] = [
+            ("to", rule.to.is_some(), &[M::Direct]),
+            ("driver", rule.driver.is_some(), &[M::Proportional, M::Even]),
+            ("drivers", !rule.drivers.is_empty(), &[M::Proportional]),
+            ("weight", rule.weight.is_some(), &[M::Proportional]),
+            ("activities", !rule.activities.is_empty(), &[M::ActivityBased]),
+            ("resource_driver", rule.resource_driver.is_some(), &[M::ActivityBased]),
+            ("targets", !rule.targets.is_empty(), &[M::Even]),
+            ("shares", !rule.shares.is_empty(), &[M::Fixed]),
+            ("fallback", !rule.fallback.is_empty(), &[M::Proportional, M::ActivityBased]),
+        ];
+        for (key, is_present, readers) in present {
+            if is_present && !readers.contains(&method) {
+                self.wrong(
+                    &[here, &[key]].concat(),
+                    format!("rule `{}`: `{key}` has no meaning for this method", rule.id),
+                );
+            }
+        }
+    }
+
+    fn unit_metric(&mut self, name: &str, metric: &wire::UnitMetric) -> UnitMetric {
+        let document = self.document;
+        self.plain_name(&["unit_economics", name], "unit metric", name);
+        self.driver(&["unit_economics", name, "metric"], &metric.metric);
+        let Some(allocation) = &document.allocation else {
+            self.wrong(&["unit_economics", name], "unit economics need an `allocation`");
+            return UnitMetric {
+                name: name.to_owned(),
+                metric: metric.metric.clone(),
+                ledger: metric.ledger,
+                by_dimensions: Vec::new(),
+                by_target: false,
+            };
+        };
+        let mut by_dimensions = Vec::new();
+        let mut by_target = false;
+        for (index, by) in metric.by.iter().enumerate() {
+            let position = index.to_string();
+            let path = ["unit_economics", name, "by", position.as_str()];
+            if *by == allocation.target {
+                by_target = true;
+                continue;
+            }
+            if !allocation.keep.contains(by) {
+                self.wrong(
+                    &path,
+                    format!("`{by}` must be listed in `allocation.keep` to break a unit cost down by it"),
+                );
+            }
+            if document.telemetry.get(&metric.metric).is_some_and(|telemetry| !telemetry.match_columns.contains_key(by))
+            {
+                self.wrong(&path, format!("the telemetry `{}` does not match on `{by}`, so its quantity is not known by it; add it to `match` or remove it here", metric.metric));
+            }
+            by_dimensions.push(by.clone());
+        }
+        UnitMetric {
+            name: name.to_owned(),
+            metric: metric.metric.clone(),
+            ledger: metric.ledger,
+            by_dimensions,
+            by_target,
+        }
+    }
+}
+
+/// The table column of a dimension: `cost_center` becomes `x_CostCenter`.
+#[must_use]
+pub fn dimension_column(name: &str) -> String {
+    let words = name.split('_').filter(|word| !word.is_empty());
+    let pascal: String = words
+        .map(|word| {
+            let mut letters = word.chars();
+            letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+        })
+        .collect();
+    format!("x_{pascal}")
+}

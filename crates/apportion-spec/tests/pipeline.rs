@@ -1,0 +1,132 @@
+//! Pipeline documents: what is accepted, and the exact words of every refusal.
+
+use apportion_spec::pipeline::{Fallback, Method, Share};
+use apportion_spec::{Pipeline, Vocabulary};
+
+const VOCABULARY: Vocabulary<'static> = Vocabulary {
+    charge_columns: &["ServiceName", "SubAccountId", "RegionId", "ChargeCategory", "Tags"],
+    reserved_columns: &["x_BillingPeriod", "x_Source"],
+};
+
+const VALID: &str = r"
+version: 1
+name: sample
+sources:
+  aws-main: { format: aws_cur_2, location: s3://bucket/cur2/, cost_basis_by_period: { 2026-02: net } }
+telemetry:
+  requests: { location: t/, time: ts, quantity: n, unit: Requests, target: customer_id, match: { service: svc } }
+  cpu: { location: c/, time: ts, quantity: n, unit: CPU-Seconds, target: customer_id }
+dimensions:
+  service: tag('service')
+  customer: tag('customer')
+  cost_center: tag('cc')
+allocation:
+  target: customer
+  keep: [ServiceName, service, cost_center]
+  rules:
+    - { id: dedicated, when: customer is not null, method: direct, to: customer }
+    - { id: shared, when: service = 'db', method: proportional, driver: requests, fallback: [previous_period, even] }
+    - id: platform
+      method: activity_based
+      activities:
+        - { name: compute, share: 0.7, driver: cpu }
+        - { name: ingress, share: 0.3, driver: requests }
+unit_economics:
+  cost_per_request: { metric: requests, by: [customer, service] }
+destination: { location: out/ }
+";
+
+fn parse(text: &str) -> Result<Pipeline, String> {
+    Pipeline::parse("p.yaml", text, &VOCABULARY).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_valid_document_becomes_a_pipeline() {
+    let pipeline = parse(VALID).unwrap();
+    assert_eq!(pipeline.sources[0].cost_basis_in("2026-02".parse().unwrap()).as_str(), "net");
+    assert_eq!(pipeline.sources[0].cost_basis_in("2026-03".parse().unwrap()).as_str(), "gross");
+    let columns: Vec<&str> = pipeline.dimensions.iter().map(|dimension| dimension.column.as_str()).collect();
+    assert_eq!(columns, ["x_CostCenter", "x_Customer", "x_Service"]);
+    let allocation = pipeline.allocation.unwrap();
+    assert_eq!(allocation.keep_columns, ["ServiceName"]);
+    assert_eq!(allocation.keep_dimensions, ["service", "cost_center"]);
+    let rules: Vec<_> =
+        allocation.rules().map(|(stage, rule)| (stage.name.as_str(), rule.id.as_str(), rule.method.as_str())).collect();
+    assert_eq!(
+        rules,
+        [
+            ("usage", "dedicated", "direct"),
+            ("usage", "shared", "proportional"),
+            ("usage", "platform", "activity_based")
+        ]
+    );
+    assert_eq!(allocation.stages[0].rules[1].fallback, [Fallback::PreviousPeriod, Fallback::Even]);
+    let Method::ActivityBased { activities, .. } = &allocation.stages[0].rules[2].method else { panic!("method") };
+    assert_eq!(activities[0].share, Share::parse("0.7"));
+    assert_eq!(allocation.stages[0].rules[0].when.as_ref().unwrap().place.line, 17);
+}
+
+#[test]
+fn every_mistake_of_a_file_is_reported_at_once() {
+    let text = VALID
+        .replace("format: aws_cur_2", "format: aws_cur2")
+        .replace("fallback: [previous_period", "fallbak: [previous_period")
+        .replace("share: 0.7", "share: 7")
+        .replace("destination: { location: out/ }", "destination: { format: parquet }");
+    insta::assert_snapshot!(parse(&text).unwrap_err());
+}
+
+#[test]
+fn references_and_shares_are_checked_together() {
+    let text = VALID
+        .replace("driver: requests, fallback", "driver: request, fallback")
+        .replace("share: 0.7", "share: 0.8")
+        .replace("keep: [ServiceName, service, cost_center]", "keep: [ServiceNam, cost_center]")
+        .replace("target: customer\n", "target: custmer\n")
+        .replace("cost_center: tag('cc')", "cost_center: tag('cc')\n  source: tag('s')")
+        .replace("when: service = 'db', ", "to: customer, ")
+        .replace("2026-02: net", "2026-13: net");
+    insta::assert_snapshot!(parse(&text).unwrap_err());
+}
+
+#[test]
+fn malformed_yaml_names_line_and_column() {
+    insta::assert_snapshot!(parse("version: 1\nname: [a\nsources: {}\n").unwrap_err());
+    insta::assert_snapshot!(parse("version: 2\nname: a\nsources: {}\ndestination: { location: x }\n").unwrap_err());
+}
+
+#[test]
+fn each_method_says_what_it_needs() {
+    let rules = "rules:
+    - { id: a, when: x, method: direct }
+    - { id: b, when: x, method: proportional, driver: cpu, weight: billed }
+    - { id: c, when: x, method: even }
+    - { id: d, when: x, method: fixed, shares: { t: 0.6, u: 0.5 } }
+    - { id: e, when: x, method: activity_based, activities: [{ name: n, driver: cpu }] }
+    - { id: f, when: x, method: proportional, weight: effective }
+    - { id: a, method: fixed, shares: { t: 0.1234567890123 } }
+unit_economics:";
+    let start = VALID.find("rules:").unwrap();
+    let end = VALID.find("unit_economics:").unwrap();
+    let text = format!("{}{}{}", &VALID[..start], rules, &VALID[end + "unit_economics:".len()..]);
+    insta::assert_snapshot!(parse(&text).unwrap_err());
+}
+
+#[test]
+fn shares_are_exact() {
+    assert_eq!(Share::parse("0.000000000001").map(Share::units), Some(1));
+    assert_eq!(Share::parse("1").map(Share::units), Some(1_000_000_000_000));
+    assert_eq!(Share::parse("1.000000000001"), None);
+    assert_eq!(Share::parse("0.0000000000001"), None);
+    assert_eq!(Share::parse("-0.1"), None);
+}
+
+#[test]
+fn the_checked_in_schema_is_fresh() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/pipeline.schema.json");
+    let fresh = serde_json::to_string_pretty(&apportion_spec::json_schema()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(path, &fresh).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), fresh, "run UPDATE_EXPECT=1 cargo test -p apportion-spec");
+}
