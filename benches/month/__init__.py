@@ -1,0 +1,1 @@
+"""The invented month of the benchmark."""
