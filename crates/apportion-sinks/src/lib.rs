@@ -1,1 +1,35 @@
-//! Placeholder.
+//! Writes tables: from a sorted stream of rows to what a BI tool reads.
+//!
+//! Publishing has two halves with checks in between. [`write_staged`] writes a stream as
+//! deterministic Parquet files into a local folder; [`staged_table`] lets checks query them. Then
+//! [`TableSink::publish`] replaces one partition of a table by them, as plain Parquet
+//! ([`ParquetSink`]) or as one commit of a Delta table ([`DeltaSink`]).
+//!
+//! Why not the writers of DataFusion or Delta: they choose file names, sizes and row order by
+//! themselves, so neither byte identity nor a fixed set of objects per partition can be promised.
+//!
+//! Everything that is not table data (state of partitions, superseded versions, run ledger) lives
+//! under [`INTERNAL_FOLDER`], outside every table's folder.
+
+mod delta;
+mod destination;
+mod digest;
+mod error;
+mod parquet;
+mod preflight;
+mod read;
+mod sink;
+mod table;
+mod writer;
+
+pub use self::delta::DeltaSink;
+pub use self::destination::{Destination, INTERNAL_FOLDER};
+pub use self::parquet::ParquetSink;
+pub use self::preflight::require_conditional_put;
+pub use self::read::{objects_table, published_table, staged_table};
+pub use self::sink::{TableSink, open_sink};
+pub use self::table::{
+    ColumnLayout, DESCRIPTION_KEY, Format, PartitionValues, PartitionVersion, Provenance, PublishUnit, Published,
+    TableObject, TableSpec, TableVersion,
+};
+pub use self::writer::{ColumnStatistics, StagedPart, StagedTable, StatisticsValue, WriterOptions, write_staged};

@@ -1,0 +1,80 @@
+//! Turns errors of the libraries underneath into the workspace's error, by remedy.
+
+use datafusion::error::DataFusionError;
+use deltalake_core::DeltaTableError;
+
+use apportion_spec::{Error, ErrorKind};
+
+/// Classifies an object store failure.
+pub(crate) fn store(error: object_store::Error, action: &str, object: impl std::fmt::Display) -> Error {
+    use object_store::Error as Store;
+    let kind = match &error {
+        Store::NotFound { .. } => ErrorKind::NotFound,
+        Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => ErrorKind::PermissionDenied,
+        Store::AlreadyExists { .. } | Store::Precondition { .. } => ErrorKind::Conflict,
+        other if is_throttling(&other.to_string()) => ErrorKind::Throttled,
+        _ => ErrorKind::Internal,
+    };
+    Error::new(kind, format!("cannot {action}")).with("object", object).with_source(error)
+}
+
+fn is_throttling(text: &str) -> bool {
+    ["SlowDown", "503", "429", "TooManyRequests"].iter().any(|sign| text.contains(sign))
+}
+
+/// Classifies a failure of the local file system.
+pub(crate) fn file(error: std::io::Error, action: &str, path: &std::path::Path) -> Error {
+    let kind = match error.kind() {
+        std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+        std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::ResourcesExhausted,
+        _ => ErrorKind::Internal,
+    };
+    Error::new(kind, format!("cannot {action}")).with("path", path.display()).with_source(error)
+}
+
+/// Classifies a failure of a query stream; an error of ours that travelled inside is unwrapped.
+pub(crate) fn query(error: DataFusionError) -> Error {
+    match error {
+        DataFusionError::External(inner) => match inner.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(other) => query_failed(ErrorKind::Internal, DataFusionError::External(other)),
+        },
+        DataFusionError::Context(_, inner) => query(*inner),
+        DataFusionError::ArrowError(inner, trace) => match *inner {
+            arrow::error::ArrowError::ExternalError(inner) => query(DataFusionError::External(inner)),
+            other => query_failed(ErrorKind::Internal, DataFusionError::ArrowError(Box::new(other), trace)),
+        },
+        DataFusionError::ResourcesExhausted(_) => query_failed(ErrorKind::ResourcesExhausted, error),
+        other => query_failed(ErrorKind::Internal, other),
+    }
+}
+
+fn query_failed(kind: ErrorKind, error: DataFusionError) -> Error {
+    Error::new(kind, "the query that computes the rows failed").with_source(error)
+}
+
+/// A failure to encode rows.
+pub(crate) fn encode(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Internal, "cannot encode Parquet").with_source(error)
+}
+
+/// Classifies a failure of the Delta library.
+pub(crate) fn delta(error: DeltaTableError, action: &str, table: &str) -> Error {
+    match error {
+        DeltaTableError::ObjectStore { source } => store(source, action, table),
+        other => {
+            let kind = match &other {
+                DeltaTableError::NotATable(_) | DeltaTableError::InvalidTableLocation(_) => ErrorKind::NotFound,
+                DeltaTableError::VersionAlreadyExists(_) | DeltaTableError::Transaction { .. } => ErrorKind::Conflict,
+                _ => ErrorKind::Internal,
+            };
+            Error::new(kind, format!("cannot {action}")).with("table", table).with_source(other)
+        }
+    }
+}
+
+/// A broken invariant.
+pub(crate) fn internal(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Internal, message)
+}

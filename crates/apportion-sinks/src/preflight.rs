@@ -1,0 +1,50 @@
+//! Finds out whether a store keeps the promise Delta is built on.
+//!
+//! Some S3-compatible servers accept `If-None-Match: *` and ignore it. There, two writers can
+//! both commit the same version and one result is lost without any error. So before the first
+//! commit a probe object is created twice; the second attempt must be refused.
+
+use object_store::{PutMode, PutPayload};
+
+use apportion_spec::{Error, ErrorKind, Result};
+
+use crate::destination::{Destination, INTERNAL_FOLDER};
+use crate::error;
+
+/// Checks that the store refuses to create an object that exists.
+///
+/// # Errors
+///
+/// `Config` if the store ignores or does not know conditional writes; `PermissionDenied` and the
+/// like if the probe cannot be written.
+pub async fn require_conditional_put(destination: &Destination) -> Result<()> {
+    let location = destination.location(&format!("{INTERNAL_FOLDER}/preflight/conditional-put"));
+    let create = || {
+        let content = PutPayload::from_static(b"apportion: may be deleted\n");
+        destination.store().put_opts(&location, content, PutMode::Create.into())
+    };
+    // A probe left behind by a crash already answers the question with the first attempt.
+    for _ in 0..2 {
+        match create().await {
+            Ok(_) => {}
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                return destination.delete(&location).await;
+            }
+            Err(cause @ object_store::Error::NotImplemented { .. }) => {
+                return Err(refusal(&location).with_source(cause));
+            }
+            Err(cause) => return Err(error::store(cause, "write the probe object", &location)),
+        }
+    }
+    destination.delete(&location).await?;
+    Err(refusal(&location))
+}
+
+fn refusal(location: &object_store::path::Path) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "this store ignores conditional writes (If-None-Match), so a Delta table could lose commits; \
+         choose `parquet` or another store",
+    )
+    .with("object", location)
+}

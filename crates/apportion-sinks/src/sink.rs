@@ -1,0 +1,80 @@
+//! The one interface of all table formats.
+
+use async_trait::async_trait;
+
+use apportion_spec::Result;
+
+use crate::destination::Destination;
+use crate::table::{
+    ColumnLayout, Format, PartitionValues, PartitionVersion, PublishUnit, Published, TableObject, TableSpec,
+    TableVersion,
+};
+use crate::{DeltaSink, ParquetSink};
+
+/// Publishes staged partitions and finds what is published.
+///
+/// Every method may be repeated: publishing what is already there changes nothing, and
+/// publishing after a crash finishes what the crash left half done.
+#[async_trait]
+pub trait TableSink: std::fmt::Debug + Send + Sync {
+    /// The format.
+    fn format(&self) -> Format;
+
+    /// Where it publishes.
+    fn destination(&self) -> &Destination;
+
+    /// Which columns the staged files must hold.
+    fn layout(&self) -> ColumnLayout;
+
+    /// Makes sure the table can be published to: creates it, adopts new columns, and checks once
+    /// that the store keeps the promises the format needs.
+    ///
+    /// # Errors
+    ///
+    /// `Config` if the store cannot hold this format; `ContractViolated` if the existing table
+    /// has columns that the new one does not have in the same form.
+    async fn prepare(&self, table: &TableSpec) -> Result<()>;
+
+    /// Replaces one partition by the staged parts. [`Self::prepare`] must have been called.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` if somebody else published the same partition in between; what the store
+    /// reports otherwise. After an error the call may be repeated.
+    async fn publish(&self, unit: &PublishUnit) -> Result<Published>;
+
+    /// The data objects of the current version, in partition and part order. `filter` may name
+    /// some partition columns; a table that does not exist has no objects.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` if a matching partition is half published.
+    async fn read_objects(&self, table: &TableSpec, filter: &[(String, String)]) -> Result<Vec<TableObject>>;
+
+    /// Identity of the current content of the matching partitions, or `None` if there is none.
+    async fn current_version(&self, table: &TableSpec, filter: &[(String, String)]) -> Result<Option<TableVersion>>;
+
+    /// The versions of a partition that can still be read, newest first.
+    async fn versions(&self, table: &TableSpec, partition: &PartitionValues) -> Result<Vec<PartitionVersion>>;
+
+    /// The data objects a partition had in a version from [`Self::versions`].
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if the version is unknown or no longer kept.
+    async fn version_objects(
+        &self,
+        table: &TableSpec,
+        partition: &PartitionValues,
+        version: u64,
+    ) -> Result<Vec<TableObject>>;
+}
+
+/// Opens a destination in a format.
+#[must_use]
+pub fn open_sink(format: Format, destination: Destination, keep_versions: usize) -> Box<dyn TableSink> {
+    match format {
+        Format::Parquet => Box::new(ParquetSink::new(destination, keep_versions)),
+        Format::Delta => Box::new(DeltaSink::new(destination)),
+    }
+}

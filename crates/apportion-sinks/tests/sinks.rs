@@ -1,0 +1,17 @@
+//! One suite for every format and store, and what only one of them promises.
+
+#[path = "sinks/support.rs"]
+mod support;
+
+#[path = "sinks/conformance.rs"]
+mod conformance;
+#[path = "sinks/crashes.rs"]
+mod crashes;
+#[path = "sinks/delta.rs"]
+mod delta;
+#[path = "sinks/ledger.rs"]
+mod ledger;
+#[path = "sinks/parquet.rs"]
+mod parquet_tables;
+#[path = "sinks/writer.rs"]
+mod writer;
