@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Computes what pipelines/sample.yaml must give, in DuckDB, from the raw Parquet files.
+
+    python scripts/golden/sample_duckdb.py [--out testdata/golden/sample]
+
+Never reads our own output. Writes sorted CSV with decimals as text. Needs duckdb.
+"""
+
+import argparse
+import csv
+import json
+import pathlib
+import sys
+from decimal import Decimal
+
+import duckdb
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+from reference import allocate, focus, rules, unit_economics  # noqa: E402
+
+PERIODS = ["2026-01", "2026-02", "2026-03"]
+EXPORT = ROOT / "testdata/exports/aws/cur2/acme"
+TELEMETRY = [  # name, folder, time, match column, target, quantity
+    ("requests", "requests", "ts", "service", "customer_id", "request_count"),
+    ("traffic", "requests", "ts", None, "customer_id", "request_count"),
+    ("cpu_seconds", "cpu_seconds", "bucket_start", "service", "customer", "cpu_seconds"),
+    ("query_seconds", "query_seconds", "day", "database", "customer", "seconds"),
+]
+# Days on which something is odd, and two ordinary ones; all days would be 15,000 rows.
+DAYS = {"2026-01-01", "2026-01-18", "2026-01-20", "2026-01-21", "2026-02-10", "2026-02-14",
+        "2026-02-15", "2026-03-31"}
+LEDGERS = ["Billed", "Effective", "List", "Contracted"]
+
+
+def data_files(period):
+    """What the manifest names, in the local copy of the bucket; never the whole folder."""
+    path = EXPORT / f"metadata/BILLING_PERIOD={period}/acme-Manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    return [EXPORT / uri.split("/cur2/acme/", 1)[1] for uri in manifest["dataFiles"]]
+
+
+def load_telemetry(connection, period):
+    """Daily quantities of the period and of the one before, in units of 10^-12."""
+    parts = []
+    for name, folder, time, match, target, quantity in TELEMETRY:
+        glob = ROOT / f"testdata/telemetry/{folder}/*.parquet"
+        key = f"coalesce({match}, '')" if match else "''"
+        parts.append(f"""
+            select '{name}' as Telemetry, {key} as MatchKey, epoch_us({time}) // 86400000000 as Day,
+                {target} as Target, units(cast(cast({quantity} as varchar) as decimal(38, 12)))
+                    as Units, strftime({time}, '%Y-%m') as Period
+            from read_parquet('{glob}')""")
+    before = (duckdb.execute(f"select strftime(date '{period}-01' - interval 1 month, '%Y-%m')")
+              .fetchone()[0])
+    connection.execute(allocate.MACROS)
+    connection.execute(f"""
+        create or replace table telemetry as
+        select Telemetry, MatchKey, Day, Target, sum(Units)::hugeint as Units,
+            Period = '{before}' as IsPrevious
+        from ({' union all '.join(parts)}) where Period in ('{period}', '{before}') group by all""")
+
+
+def money(units):
+    return format(Decimal(units).scaleb(-12), "f")
+
+
+def write(path, header, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(sorted(rows, key=lambda row: tuple("" if v is None else str(v) for v in row)))
+    print(f"{path.name}: {len(rows)} rows")
+
+
+def totals(connection, period):
+    """Rows and cost of focus_charges by line item type and category."""
+    sums = ", ".join(f"sum({ledger}Cost)::varchar" for ledger in LEDGERS)
+    return [(period, *row) for row in connection.execute(
+        f"""select x_LineItemType, ChargeCategory, ChargeClass, ChargeFrequency, PricingCategory,
+            CommitmentDiscountStatus, count(*), {sums} from focus_charges group by all""").fetchall()]
+
+
+def allocated(connection, period):
+    """Cost by target, service and rule; rows that are zero everywhere are not written."""
+    sums = ", ".join(f"sum({ledger}Cost)::hugeint as {ledger}" for ledger in LEDGERS)
+    found = connection.execute(
+        f"select target, service, rule, {sums} from splits group by all").fetchall()
+    return [(period, *row[:3], *map(money, row[3:])) for row in found if any(row[3:])]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "testdata/golden/sample")
+    out = parser.parse_args().out
+    charges, split, daily, monthly = [], [], [], []
+    for period in PERIODS:
+        connection = duckdb.connect()
+        focus.prepare(connection, "aws-main", period)
+        focus.read_files(connection, data_files(period))
+        connection.execute(f"create table focus_charges as {focus.SQL}")
+        load_telemetry(connection, period)
+        allocate.allocate(connection, rules.SAMPLE)
+        difference = connection.execute(
+            "select " + ", ".join(
+                f"(select sum({c}Cost) from cells) - (select sum({c}Cost) from splits)"
+                for c in LEDGERS)).fetchone()
+        if any(difference):
+            raise SystemExit(f"{period}: allocation lost {difference}")
+        charges += totals(connection, period)
+        split += allocated(connection, period)
+        daily += [row for row in unit_economics.daily(connection, period) if row[1] in DAYS]
+        monthly += unit_economics.monthly(connection, period)
+    costs = [f"{ledger}Cost" for ledger in LEDGERS]
+    write(out / "focus_charges.csv",
+          ["x_BillingPeriod", "x_LineItemType", "ChargeCategory", "ChargeClass", "ChargeFrequency",
+           "PricingCategory", "CommitmentDiscountStatus", "rows", *costs], charges)
+    write(out / "allocated_charges.csv",
+          ["x_BillingPeriod", "x_AllocationTargetId", "x_Service", "x_AllocationRuleId", *costs],
+          split)
+    write(out / "unit_economics_daily.csv", unit_economics.DAILY, daily)
+    write(out / "unit_economics_monthly.csv", unit_economics.MONTHLY, monthly)
+
+
+if __name__ == "__main__":
+    main()
