@@ -22,8 +22,8 @@ use futures::StreamExt;
 
 use apportion_spec::{Error, ErrorKind, Result};
 
-use crate::error;
 use crate::table::{ColumnLayout, TableSpec};
+use crate::{digest, error};
 
 pub use statistics::{ColumnStatistics, StatisticsValue};
 
@@ -95,6 +95,14 @@ pub struct StagedTable {
     pub rows: u64,
     /// The columns in the files.
     pub schema: SchemaRef,
+}
+
+impl StagedTable {
+    /// Digest over the content of all parts, the same on every machine.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        digest::of_texts(self.parts.iter().map(|part| part.sha256.as_str()))
+    }
 }
 
 /// Writes `stream` into `directory` as `part-00000.parquet`, `part-00001.parquet`, …

@@ -1,0 +1,59 @@
+//! The ledger as a table: one row per run and unit of work.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use chrono::{DateTime, Utc};
+
+use apportion_spec::Result;
+
+use super::{RunEntry, UnitEntry, read_runs};
+use crate::destination::Destination;
+use crate::{digest, error};
+
+/// Reads the whole ledger of a destination as the table `run_ledger`.
+///
+/// # Errors
+///
+/// Store errors.
+pub async fn read_ledger(destination: &Destination) -> Result<RecordBatch> {
+    batch(&read_runs(destination).await?)
+}
+
+fn batch(runs: &[RunEntry]) -> Result<RecordBatch> {
+    let rows: Vec<(&RunEntry, &UnitEntry)> =
+        runs.iter().flat_map(|run| run.units.iter().map(move |unit| (run, unit))).collect();
+    let texts = |value: &dyn Fn(&RunEntry, &UnitEntry) -> Option<String>| -> ArrayRef {
+        Arc::new(rows.iter().map(|(run, unit)| value(run, unit)).collect::<StringArray>())
+    };
+    let times = |value: &dyn Fn(&UnitEntry) -> Option<DateTime<Utc>>| -> ArrayRef {
+        let micros = rows.iter().map(|(_, unit)| value(unit).map(|time| time.timestamp_micros()));
+        Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+    };
+    let counts = rows.iter().map(|(_, unit)| unit.rows.and_then(|rows| i64::try_from(rows).ok()));
+    let first = |unit: &UnitEntry| unit.published.iter().find(|entry| entry.table == unit.table).cloned();
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("x_BillingPeriod", texts(&|_, unit| Some(unit.billing_period.clone()))),
+        ("x_RunId", texts(&|run, _| Some(run.run_id.clone()))),
+        ("x_Pipeline", texts(&|run, _| Some(run.pipeline.clone()))),
+        ("x_Table", texts(&|_, unit| Some(unit.table.clone()))),
+        ("x_Source", texts(&|_, unit| unit.source.clone())),
+        ("x_Status", texts(&|_, unit| Some(unit.status.as_str().to_owned()))),
+        ("x_StartedAt", times(&|unit| Some(unit.started_at))),
+        ("x_FinishedAt", times(&|unit| unit.finished_at)),
+        ("x_RowCount", Arc::new(counts.collect::<Int64Array>())),
+        ("x_InputDigest", texts(&|_, unit| unit.input_digest.clone())),
+        ("x_ConfigurationDigest", texts(&|run, _| Some(configuration(run)))),
+        ("x_OutputDigest", texts(&|_, unit| first(unit).map(|entry| entry.digest))),
+        ("x_TableVersion", texts(&|_, unit| first(unit).map(|entry| entry.version.to_string()))),
+        ("x_Reason", texts(&|run, unit| unit.reason.clone().or_else(|| run.reason.clone()))),
+        ("x_Error", texts(&|_, unit| unit.error.as_ref().map(|error| error.message.clone()))),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+        .map_err(|cause| error::internal("cannot build the ledger table").with_source(cause))
+}
+
+/// Configuration and SQL decide together what a run computes.
+fn configuration(run: &RunEntry) -> String {
+    digest::of_texts([run.configuration_digest.as_str(), run.sql_digest.as_str()])
+}
