@@ -13,7 +13,7 @@ import numpy as np
 PERIOD, YEAR, MONTH, DAYS = "2026-01", 2026, 1, 31
 HOURS = DAYS * 24
 PAYER = "100000000000"
-ACCOUNTS = [f"{200000000000 + 7919 * n}" for n in range(40)]
+ACCOUNTS = [f"{200000000000 + 7919 * n}" for n in range(24)]
 REGIONS = ["eu-central-1", "us-east-1", "eu-west-1", "ap-southeast-1"]
 CUSTOMERS = [f"customer-{n:03d}" for n in range(400)]
 TEAMS = [f"team-{n:02d}" for n in range(20)]
@@ -75,19 +75,21 @@ def build(rows):
     service = random.integers(0, len(SERVICES), count)
     is_database = np.array([m[1] == "AmazonRDS" for m in METERS])[meter]
     service = np.where(is_database, 4 + service % 2, service)
+    # A service lives in one account, region and team; one resource in seven is in its second account.
+    account = service + len(SERVICES) * (random.random(count) < 0.15)
     per_hour = np.array([m[7] in ("Hrs", "Hours", "vCPU-Hours") for m in METERS])[meter]
     return SimpleNamespace(
         count=count,
         meter=meter,
-        account=random.integers(0, len(ACCOUNTS), count),
-        region=random.choice(len(REGIONS), size=count, p=[0.55, 0.25, 0.12, 0.08]),
+        account=account,
+        region=account % len(REGIONS),
         service=service,
-        team=(service * 7 + random.integers(0, 2, count)) % len(TEAMS),
+        team=service * 7 % len(TEAMS),
         # One resource in eight belongs to one customer, one in twenty-five has no tags at all.
         customer=np.where(random.random(count) < 0.12,
                           random.integers(0, len(CUSTOMERS), count), -1),
         untagged=random.random(count) < 0.04,
         per_hour=per_hour,
         mean=random.integers(2_000, 900_000, count),
-        commitment=random.integers(0, 1 << 30, count),
+        commitment=service,
     )

@@ -306,8 +306,9 @@ def monthly(world):
     accounts, services = len(ACCOUNTS), sorted({(m[1], m[2], m[3]) for m in METERS})
     kinds = ["RIFee", "Tax", "Credit", "EdpDiscount", "Fee", "CarbonContribution"]
     rows = [(0, accounts, 0, n) for n in range(estate.RESERVATIONS)]
-    rows += [(1, a, s, -1) for a in range(accounts) for s in range(len(services))]
-    rows += [(2, a, s, -1) for a in range(0, accounts, 5) for s in range(len(services))]
+    taxed = [s for s, names in enumerate(services) if names[1] in ("AmazonEC2", "AmazonS3")]
+    rows += [(1, a, s, -1) for a in range(accounts) for s in taxed]
+    rows += [(2, a, s, -1) for a in range(0, accounts, 5) for s in taxed]
     rows += [(3, a, s, -1) for a in range(accounts) for s in range(len(services))
              if services[s][0] in ("AmazonS3", "AmazonCloudFront")]
     rows += [(4, accounts, 0, -1), (5, accounts, 0, -1)]

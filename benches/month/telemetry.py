@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .estate import CUSTOMERS, DAYS, HOURS, SERVICES
+from .estate import CUSTOMERS, DAYS, HOURS
 from .lines import HOUR_MS, MONTH_START, words
 
 SHAPES = {  # services, steps, milliseconds per step, mean quantity
-    "requests": (["api", "checkout", "search", "media"], HOURS, HOUR_MS, 900),
+    "requests": (["api", "checkout", "search", "media"], 2 * HOURS, HOUR_MS // 2, 900),
     "cpu_seconds": (["platform", "billing", "reporting"], HOURS, HOUR_MS, 3_500_000),
     "query_seconds": (["orders-db", "analytics-db"], DAYS, 24 * HOUR_MS, 340_000),
 }
@@ -25,12 +25,13 @@ def table(name, start, stop):
     random = np.random.default_rng([start, len(name)])
     size = 1 + 9 * (customer * 37 % 101 == 0) + customer % 7
     quantity = mean * size * random.integers(10, 100, count) // 100
-    # Not every customer uses every service at every hour; the daily figures are complete.
+    # Half of the customers use a service, not at every hour; the daily figures are complete.
     keep = (random.random(count) < 0.9) | (step >= 24 * HOUR_MS)
+    keep &= (customer * 7 + service * 11) % len(CUSTOMERS) < len(CUSTOMERS) // 2
     values = pa.array(quantity if name == "requests" else quantity / 1000)
     return pa.table({
         "ts": pa.array(when * 1000, pa.int64()).cast(pa.timestamp("us", tz="UTC")),
-        "service": words([SERVICES[SERVICES.index(s)] for s in services], service),
+        "service": words(services, service),
         "customer": words(CUSTOMERS, customer),
         "quantity": values,
     }).filter(pa.array(keep))
