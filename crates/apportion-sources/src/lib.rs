@@ -1,1 +1,41 @@
-//! Placeholder.
+//! Finds billing exports and telemetry, and conforms them to source contracts.
+//!
+//! An export is not a table: it is delivered again and again, its columns differ by month and
+//! account, and listing it twice can give two answers. This crate turns one billing period of one
+//! export into one relation with fixed columns, or says exactly what is wrong with which object.
+//!
+//! - [`Location`]: opens `s3://`, `gs://`, `az://`, `http(s)://`, `file://` and plain paths.
+//! - [`format`], [`inventory`], [`open_unit`]: the export formats, their periods, their relation.
+//! - [`telemetry`]: usage measurements of any column names as one relation.
+//!
+//! ```no_run
+//! # async fn example() -> apportion_spec::Result<()> {
+//! use apportion_sources::{Location, StoreOptions, format, inventory, open_unit};
+//! use apportion_spec::wire::SourceFormat;
+//!
+//! let location = Location::open("s3://bills/cur2/acme/", ".".as_ref(), &StoreOptions::default()).await?;
+//! let cur = format(SourceFormat::AwsCur2);
+//! let unit = inventory(cur, &location).await?.unit("2026-01".parse()?).await?;
+//! let source = open_unit(cur, &location, unit).await?;
+//! // context.register_table(source.relation, source.table.clone()) and read it with SQL, then:
+//! source.verify_unchanged().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod aws;
+mod conform;
+mod contract;
+mod discover;
+mod focus;
+mod objects;
+mod registry;
+mod scan;
+mod store;
+pub mod telemetry;
+
+pub use conform::{SourceReport, SourceTable};
+pub use contract::{ColumnKind, Fold, SourceColumn, SourceContract};
+pub use discover::{Classify, DiscoveredUnit, Inventory, KeyKind, ManifestIdentity};
+pub use registry::{ExportFormat, discover, format, inventory, open_unit};
+pub use store::{Location, StaticCredentials, StoreOptions, read_error, store_error};

@@ -1,0 +1,107 @@
+//! Finds out which objects make up a billing period, without reading rows.
+//!
+//! A bill is delivered again and again until the month is final. Reading everything under a
+//! prefix counts some of it twice; reading what the newest manifest names is right. Every
+//! provider describes its key layout by one function ([`Classify`]); the rest is shared.
+
+pub(crate) mod data_exports;
+mod flat;
+mod inventory;
+mod manifest;
+mod resolve;
+
+use apportion_spec::BillingPeriod;
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+pub use inventory::Inventory;
+
+/// The objects of one billing period, and how they were chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiscoveredUnit {
+    /// The billing period.
+    pub billing_period: BillingPeriod,
+    /// The current objects, ordered by path.
+    pub objects: Vec<ObjectMeta>,
+    /// The manifest that named them; `None` when the location has none.
+    pub manifest: Option<ManifestIdentity>,
+    /// What a person should know: ignored objects, missing manifests.
+    pub notes: Vec<String>,
+    /// Whether objects may hold other periods too, so that rows must be filtered.
+    pub mixed_periods: bool,
+}
+
+/// Which delivery a manifest describes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestIdentity {
+    /// Path of the manifest in its store.
+    pub path: Path,
+    /// Entity tag of the manifest.
+    pub e_tag: Option<String>,
+    /// The provider's id of the delivery: `executionId` or `assemblyId`.
+    pub delivery: Option<String>,
+}
+
+/// What a key is, according to one provider's layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyKind {
+    /// A Parquet object of a period. `folder` is the period's folder, `version` the folder below.
+    Data {
+        /// Path of the export.
+        root: String,
+        /// Billing period of the folder.
+        period: BillingPeriod,
+        /// Path of the folder that names the period.
+        folder: String,
+        /// Sub-folder of one delivery.
+        version: Option<String>,
+    },
+    /// A manifest of a period.
+    Manifest {
+        /// Path of the export.
+        root: String,
+        /// Billing period of the folder.
+        period: BillingPeriod,
+        /// Sub-folder of one delivery.
+        version: Option<String>,
+        /// Whether a manifest without version always is the current one.
+        root_is_current: bool,
+    },
+    /// A Parquet object whose key names no period.
+    Flat,
+    /// A CSV object of an export.
+    Csv,
+    /// Anything else.
+    Other,
+}
+
+/// One provider's key layout.
+#[derive(Debug, Clone, Copy)]
+pub struct Classify {
+    /// What a key is.
+    pub kind: fn(&str) -> KeyKind,
+    /// Where manifests of a period lie below the export's root, for locations that point deeper.
+    pub manifests: fn(root: &str, period: BillingPeriod) -> Vec<String>,
+}
+
+/// Whether a key is a Parquet object with content worth reading.
+pub(crate) fn is_parquet(key: &str) -> bool {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    name.to_ascii_lowercase().ends_with(".parquet") && !name.starts_with(['.', '_'])
+}
+
+pub(crate) fn is_csv(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    [".csv", ".csv.gz", ".csv.zip"].iter().any(|ending| key.ends_with(ending))
+}
+
+/// A plain Parquet object, a CSV object or something else.
+pub(crate) fn unplaced(key: &str) -> KeyKind {
+    if is_parquet(key) {
+        KeyKind::Flat
+    } else if is_csv(key) {
+        KeyKind::Csv
+    } else {
+        KeyKind::Other
+    }
+}

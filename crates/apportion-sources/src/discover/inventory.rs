@@ -1,0 +1,221 @@
+//! One listing of a location, sorted by billing period.
+//!
+//! A run asks for several periods; the location is listed once, page by page, and only keys that
+//! matter are kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
+
+use super::{Classify, DiscoveredUnit, KeyKind, flat, is_parquet, resolve};
+use crate::contract::SourceContract;
+use crate::store::{Location, store_error};
+
+/// An object of a period before the current delivery is chosen.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) meta: ObjectMeta,
+    pub(super) folder: String,
+    pub(super) version: Option<String>,
+}
+
+/// A manifest of a period.
+#[derive(Debug, Clone)]
+pub(super) struct ManifestObject {
+    pub(super) meta: ObjectMeta,
+    pub(super) version: Option<String>,
+    pub(super) root_is_current: bool,
+}
+
+/// Everything known about one period.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PeriodKeys {
+    pub(super) data: Vec<Candidate>,
+    pub(super) manifests: Vec<ManifestObject>,
+    pub(super) flat: Vec<ObjectMeta>,
+}
+
+/// What a location holds, by billing period.
+#[derive(Debug, Clone)]
+pub struct Inventory {
+    location: Location,
+    layout: Classify,
+    root: Option<String>,
+    periods: BTreeMap<BillingPeriod, PeriodKeys>,
+    notes: Vec<String>,
+}
+
+impl Inventory {
+    /// Lists `location` and sorts its keys by the provider's layout.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when nothing lies there, [`ErrorKind::Config`] when it holds several
+    /// exports or only CSV, and errors of the store.
+    pub async fn take(location: &Location, layout: Classify, contract: &SourceContract) -> Result<Self> {
+        let mut inventory =
+            Self { location: location.clone(), layout, root: None, periods: BTreeMap::new(), notes: Vec::new() };
+        let mut roots = BTreeSet::new();
+        let mut flat = Vec::new();
+        let (mut seen, mut csv) = (0_usize, None);
+        let mut listing = location.store.list(Some(&location.prefix));
+        while let Some(meta) = listing.try_next().await.map_err(|error| store_error(error, location))? {
+            seen += 1;
+            match (layout.kind)(meta.location.as_ref()) {
+                KeyKind::Data { root, period, folder, version } => {
+                    inventory.periods.entry(period).or_default().data.push(Candidate { meta, folder, version });
+                    roots.insert(root);
+                }
+                KeyKind::Manifest { period, version, root_is_current, .. } => {
+                    let manifest = ManifestObject { meta, version, root_is_current };
+                    inventory.periods.entry(period).or_default().manifests.push(manifest);
+                }
+                KeyKind::Flat if meta.size > 0 => flat.push(meta),
+                KeyKind::Csv => csv = csv.or(Some(meta.location)),
+                KeyKind::Flat | KeyKind::Other => {}
+            }
+        }
+        if seen == 0 && is_parquet(location.prefix.as_ref()) {
+            let found = location.store.head(&location.prefix).await;
+            flat.push(found.map_err(|error| store_error(error, location))?);
+        } else if seen == 0 {
+            return Err(Error::new(ErrorKind::NotFound, "nothing lies at the location").with("location", location));
+        }
+        inventory.set_root(roots)?;
+        inventory.add_flat(flat, contract).await?;
+        inventory.check_not_empty(csv.as_ref())?;
+        Ok(inventory)
+    }
+
+    fn set_root(&mut self, roots: BTreeSet<String>) -> Result<()> {
+        if roots.len() > 1 {
+            let named = roots.iter().map(|root| format!("`{root}`")).collect::<Vec<_>>().join(", ");
+            let message = format!("the location holds several exports; name one of {named}");
+            return Err(Error::new(ErrorKind::Config, message).with("location", &self.location));
+        }
+        self.root = roots.into_iter().next();
+        Ok(())
+    }
+
+    async fn add_flat(&mut self, objects: Vec<ObjectMeta>, contract: &SourceContract) -> Result<()> {
+        if objects.is_empty() {
+            return Ok(());
+        }
+        if self.root.is_some() {
+            let names = short_list(objects.iter().map(|meta| &meta.location));
+            self.notes.push(format!("ignored Parquet objects outside the period folders: {names}"));
+            return Ok(());
+        }
+        for (meta, periods) in flat::periods(&self.location, objects, contract).await? {
+            for period in periods {
+                self.periods.entry(period).or_default().flat.push(meta.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn check_not_empty(&self, csv: Option<&Path>) -> Result<()> {
+        let has_data = self.periods.values().any(|keys| !keys.data.is_empty() || !keys.flat.is_empty());
+        match csv {
+            Some(csv) if !has_data => Err(csv_error(&self.location.name(csv))),
+            None if !has_data && self.periods.is_empty() => {
+                let message = "no Parquet objects of a bill lie at the location";
+                Err(Error::new(ErrorKind::NotFound, message).with("location", &self.location))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Billing periods with objects, oldest first.
+    pub fn periods(&self) -> impl Iterator<Item = BillingPeriod> {
+        self.periods
+            .iter()
+            .filter(|(_, keys)| !keys.data.is_empty() || !keys.flat.is_empty())
+            .map(|(period, _)| *period)
+    }
+
+    /// The current objects of a billing period.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the period has no objects (the nearest periods that exist are
+    /// named) or a manifest names an object that is missing.
+    pub async fn unit(&self, period: BillingPeriod) -> Result<DiscoveredUnit> {
+        let Some(keys) = self
+            .periods
+            .get(&period)
+            .filter(|keys| !keys.data.is_empty() || !keys.manifests.is_empty() || !keys.flat.is_empty())
+        else {
+            return Err(self.no_period(period));
+        };
+        let mut unit = if keys.data.is_empty() && keys.manifests.is_empty() {
+            resolve::flat_unit(period, keys)
+        } else {
+            let mut keys = keys.clone();
+            let mut notes = Vec::new();
+            if keys.manifests.is_empty() {
+                keys.manifests = self.manifests_outside(period, &mut notes).await;
+            }
+            let mut unit = resolve::unit(&self.location, period, keys).await?;
+            unit.notes.extend(notes);
+            unit
+        };
+        unit.notes.extend(self.notes.iter().cloned());
+        unit.objects.sort_by(|left, right| left.location.cmp(&right.location));
+        Ok(unit)
+    }
+
+    /// Manifests beside the location, when it points below the export's root.
+    async fn manifests_outside(&self, period: BillingPeriod, notes: &mut Vec<String>) -> Vec<ManifestObject> {
+        let Some(root) = &self.root else { return Vec::new() };
+        let mut found = Vec::new();
+        for folder in (self.layout.manifests)(root, period) {
+            let Ok(folder) = Path::parse(&folder) else { continue };
+            if folder.prefix_matches(&self.location.prefix) {
+                continue;
+            }
+            match self.location.store.list(Some(&folder)).try_collect::<Vec<_>>().await {
+                Ok(objects) => found.extend(objects),
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => {
+                    notes.push(format!("manifests at `{folder}` could not be listed: {}", store_error(error, &folder)))
+                }
+            }
+        }
+        let manifest = |meta: ObjectMeta| match (self.layout.kind)(meta.location.as_ref()) {
+            KeyKind::Manifest { period: of, version, root_is_current, .. } if of == period => {
+                Some(ManifestObject { meta, version, root_is_current })
+            }
+            _ => None,
+        };
+        found.into_iter().filter_map(manifest).collect()
+    }
+
+    fn no_period(&self, period: BillingPeriod) -> Error {
+        let distance = |other: &BillingPeriod| (months(*other) - months(period)).abs();
+        let mut existing: Vec<BillingPeriod> = self.periods().collect();
+        existing.sort_by_key(|other| (distance(other), std::cmp::Reverse(*other)));
+        let shown = existing.iter().take(6).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let more = existing.len().saturating_sub(6);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let message = format!("the location has no objects of billing period {period}; it has {shown}{more}");
+        Error::new(ErrorKind::NotFound, message).with("location", &self.location)
+    }
+}
+
+fn months(period: BillingPeriod) -> i64 {
+    i64::from(period.year()) * 12 + i64::from(period.month())
+}
+
+pub(super) fn csv_error(object: &str) -> Error {
+    Error::new(ErrorKind::Config, "the export is delivered as CSV; change its file format to Parquet")
+        .with("object", object)
+}
+
+/// The first few paths, and how many more.
+pub(super) fn short_list<'a>(paths: impl ExactSizeIterator<Item = &'a Path>) -> String {
+    let more = paths.len().saturating_sub(5);
+    let shown = paths.take(5).map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}

@@ -1,0 +1,90 @@
+//! Reads manifests: the list of objects that make up one delivery.
+//!
+//! Data Exports name `dataFiles` as full S3 URIs; the legacy report names `reportKeys` as keys.
+//! Buckets get replicated and prefixes renamed, so a name is matched by its key first and then by
+//! the part from the period folder on.
+
+use apportion_spec::{Error, ErrorKind, Result};
+use object_store::{ObjectMeta, ObjectStoreExt};
+use serde::Deserialize;
+
+use super::ManifestIdentity;
+use crate::store::{Location, store_error};
+
+/// The fields of both kinds of manifest that matter.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Document {
+    data_files: Option<Vec<String>>,
+    report_keys: Option<Vec<String>>,
+    execution_id: Option<String>,
+    assembly_id: Option<String>,
+}
+
+/// A manifest that was read.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    pub(super) identity: ManifestIdentity,
+    /// Keys of the delivery's objects, without bucket.
+    pub(super) keys: Vec<String>,
+}
+
+pub(super) async fn read(location: &Location, meta: &ObjectMeta) -> Result<Manifest> {
+    let name = location.name(&meta.location);
+    let failed = |error| store_error(error, &name);
+    let content = location.store.get(&meta.location).await.map_err(failed)?;
+    let e_tag = content.meta.e_tag.clone();
+    let content = content.bytes().await.map_err(failed)?;
+    let document: Document = serde_json::from_slice(&content).map_err(|error| {
+        Error::new(ErrorKind::ContractViolated, "the manifest is not readable JSON")
+            .with("object", &name)
+            .with_source(error)
+    })?;
+    let Some(names) = document.data_files.or(document.report_keys) else {
+        let message = "the manifest names no objects: it has neither `dataFiles` nor `reportKeys`";
+        return Err(Error::new(ErrorKind::ContractViolated, message).with("object", &name));
+    };
+    Ok(Manifest {
+        identity: ManifestIdentity {
+            path: meta.location.clone(),
+            e_tag,
+            delivery: document.execution_id.or(document.assembly_id),
+        },
+        keys: names.iter().map(|name| key_of(name)).collect(),
+    })
+}
+
+/// The key of an S3 URI or of a plain key.
+fn key_of(name: &str) -> String {
+    let key = match name.split_once("://") {
+        Some((_, rest)) => rest.split_once('/').map_or("", |(_, key)| key),
+        None => name,
+    };
+    key.trim_start_matches('/').to_owned()
+}
+
+/// The part of a key from the folder that names the period on, in lower case.
+pub(super) fn period_part(key: &str) -> Option<String> {
+    let lower = key.to_ascii_lowercase();
+    let start = ["billing_period=", "year="].iter().find_map(|marker| {
+        let at = lower.find(marker)?;
+        (at == 0 || lower.as_bytes().get(at.wrapping_sub(1)) == Some(&b'/')).then_some(at)
+    })?;
+    lower.get(start..).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_lose_their_bucket_and_periods_their_prefix() {
+        assert_eq!(
+            key_of("s3://b/p/e/data/BILLING_PERIOD=2026-01/x.parquet"),
+            "p/e/data/BILLING_PERIOD=2026-01/x.parquet"
+        );
+        assert_eq!(key_of("/p/r/r/year=2026/month=1/x.parquet"), "p/r/r/year=2026/month=1/x.parquet");
+        assert_eq!(period_part("p/r/YEAR=2026/month=1/X.parquet").as_deref(), Some("year=2026/month=1/x.parquet"));
+        assert_eq!(period_part("p/fiscal_year=2026/x.parquet"), None);
+    }
+}

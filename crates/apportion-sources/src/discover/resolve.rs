@@ -1,0 +1,158 @@
+//! Chooses the current delivery of a period: what the newest manifest names, or, without one,
+//! the newest folder.
+//!
+//! A manifest is delivered after its data, so a data folder newer than every manifest is still
+//! being written and is left for the next run.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
+
+use super::inventory::{Candidate, ManifestObject, PeriodKeys, csv_error, short_list};
+use super::{DiscoveredUnit, is_csv, manifest};
+use crate::store::{Location, store_error};
+
+/// The unit of a location without any folders for periods.
+pub(super) fn flat_unit(period: BillingPeriod, keys: &PeriodKeys) -> DiscoveredUnit {
+    let note = "the keys name no billing period; it was taken from the rows of each object";
+    DiscoveredUnit {
+        billing_period: period,
+        objects: keys.flat.clone(),
+        manifest: None,
+        notes: vec![note.to_owned()],
+        mixed_periods: true,
+    }
+}
+
+pub(super) async fn unit(location: &Location, period: BillingPeriod, keys: PeriodKeys) -> Result<DiscoveredUnit> {
+    match newest(&keys.manifests) {
+        Some(newest) => by_manifest(location, period, &keys, newest).await,
+        None => by_folder(location, period, keys.data),
+    }
+}
+
+fn newest(manifests: &[ManifestObject]) -> Option<&ManifestObject> {
+    let current = manifests.iter().filter(|manifest| manifest.root_is_current && manifest.version.is_none());
+    if let Some(root) = current.max_by_key(|manifest| manifest.meta.last_modified) {
+        return Some(root);
+    }
+    if manifests.iter().all(|manifest| manifest.version.is_some()) {
+        return manifests.iter().max_by_key(|manifest| manifest.version.clone());
+    }
+    manifests.iter().max_by_key(|manifest| (manifest.meta.last_modified, manifest.version.clone()))
+}
+
+async fn by_manifest(
+    location: &Location,
+    period: BillingPeriod,
+    keys: &PeriodKeys,
+    newest: &ManifestObject,
+) -> Result<DiscoveredUnit> {
+    let manifest = manifest::read(location, &newest.meta).await?;
+    if let Some(csv) = manifest.keys.iter().find(|key| is_csv(key)) {
+        return Err(csv_error(csv));
+    }
+    let by_key: HashMap<&str, &ObjectMeta> =
+        keys.data.iter().map(|candidate| (candidate.meta.location.as_ref(), &candidate.meta)).collect();
+    let by_part: HashMap<String, &ObjectMeta> = keys
+        .data
+        .iter()
+        .filter_map(|candidate| Some((manifest::period_part(candidate.meta.location.as_ref())?, &candidate.meta)))
+        .collect();
+    let mut objects = Vec::with_capacity(manifest.keys.len());
+    for key in &manifest.keys {
+        let listed = by_key.get(key.as_str()).or_else(|| by_part.get(&manifest::period_part(key)?)).copied();
+        match listed {
+            Some(meta) => objects.push(meta.clone()),
+            None => objects.push(unlisted(location, key, &manifest.identity.path).await?),
+        }
+    }
+    let named: BTreeSet<&Path> = objects.iter().map(|meta| &meta.location).collect();
+    let mut notes = Vec::new();
+    if named.len() < objects.len() {
+        let message = "the manifest names an object twice";
+        return Err(
+            Error::new(ErrorKind::ContractViolated, message).with("object", location.name(&manifest.identity.path))
+        );
+    }
+    let folders: BTreeSet<&str> = objects.iter().filter_map(|meta| folder(&meta.location)).collect();
+    let ignored = keys.data.iter().filter(|candidate| !named.contains(&candidate.meta.location));
+    let (stale, superseded): (Vec<&Candidate>, Vec<&Candidate>) =
+        ignored.partition(|candidate| folder(&candidate.meta.location).is_some_and(|name| folders.contains(name)));
+    if !stale.is_empty() {
+        let names = short_list(stale.iter().map(|candidate| &candidate.meta.location));
+        notes.push(format!("ignored objects that the manifest does not name: {names}"));
+    }
+    notes.extend(superseded_note(&superseded, newest.version.as_deref()));
+    Ok(DiscoveredUnit {
+        billing_period: period,
+        objects,
+        manifest: Some(manifest.identity),
+        notes,
+        mixed_periods: false,
+    })
+}
+
+fn superseded_note(ignored: &[&Candidate], current: Option<&str>) -> Option<String> {
+    let versions: BTreeSet<&str> = ignored.iter().filter_map(|candidate| candidate.version.as_deref()).collect();
+    let newer = versions.iter().filter(|version| current.is_some_and(|current| **version > current)).count();
+    let older = versions.len() - newer;
+    match (older, newer) {
+        _ if ignored.is_empty() => None,
+        (_, 0) => Some(format!("ignored {} objects of {older} superseded deliveries", ignored.len())),
+        (_, _) => Some(format!(
+            "ignored {} objects of {older} superseded deliveries and of {newer} that no manifest names yet",
+            ignored.len()
+        )),
+    }
+}
+
+/// An object the listing did not show, because the location points elsewhere.
+async fn unlisted(location: &Location, key: &str, manifest: &Path) -> Result<ObjectMeta> {
+    let missing = || {
+        Error::new(ErrorKind::NotFound, "the manifest names an object that does not exist")
+            .with("object", key)
+            .with("manifest", location.name(manifest))
+    };
+    let path = Path::parse(key).map_err(|_| missing())?;
+    match location.store.head(&path).await {
+        Ok(meta) => Ok(meta),
+        Err(object_store::Error::NotFound { .. }) => Err(missing()),
+        Err(error) => Err(store_error(error, location.name(&path))),
+    }
+}
+
+fn by_folder(location: &Location, period: BillingPeriod, data: Vec<Candidate>) -> Result<DiscoveredUnit> {
+    let mut notes = vec![format!("no manifest names the objects of {period}: every current Parquet object is read")];
+    let folders: BTreeSet<String> = data.iter().map(|candidate| candidate.folder.clone()).collect();
+    if folders.len() > 1 {
+        let named = folders.iter().map(|folder| format!("`{folder}`")).collect::<Vec<_>>().join(", ");
+        let message = format!("several folders claim billing period {period} and no manifest chooses: {named}");
+        return Err(Error::new(ErrorKind::Config, message).with("location", location));
+    }
+    let mut versions: BTreeMap<Option<String>, Vec<ObjectMeta>> = BTreeMap::new();
+    for candidate in data {
+        versions.entry(candidate.version).or_default().push(candidate.meta);
+    }
+    let newest = if versions.contains_key(&None) {
+        let modified = |objects: &[ObjectMeta]| objects.iter().map(|meta| meta.last_modified).max();
+        versions
+            .iter()
+            .max_by_key(|(version, objects)| (modified(objects), (*version).clone()))
+            .map(|(key, _)| key.clone())
+    } else {
+        versions.keys().next_back().cloned()
+    };
+    let objects = newest.and_then(|version| versions.remove(&version)).unwrap_or_default();
+    if !versions.is_empty() {
+        let count: usize = versions.values().map(Vec::len).sum();
+        notes.push(format!("ignored {count} objects of {} superseded deliveries", versions.len()));
+    }
+    Ok(DiscoveredUnit { billing_period: period, objects, manifest: None, notes, mixed_periods: false })
+}
+
+fn folder(path: &Path) -> Option<&str> {
+    path.as_ref().rsplit_once('/').map(|(folder, _)| folder)
+}

@@ -1,0 +1,71 @@
+//! The export formats that can be read, one line each.
+//!
+//! A new provider is a folder with `discover.rs` and `contract.rs`, an [`ExportFormat`] and a line
+//! in [`format`]; everything else (listing, manifests, type checks, the scan) is shared.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use apportion_spec::wire::SourceFormat;
+use apportion_spec::{BillingPeriod, Result};
+
+use crate::conform::{SourceTable, conform};
+use crate::contract::SourceContract;
+use crate::discover::{Classify, DiscoveredUnit, Inventory};
+use crate::store::Location;
+use crate::{aws, focus};
+
+/// One kind of billing export.
+pub trait ExportFormat: Debug + Send + Sync {
+    /// Name in pipelines.
+    fn name(&self) -> &'static str;
+
+    /// What the format promises its SQL.
+    fn contract(&self) -> &'static SourceContract;
+
+    /// How its keys are laid out.
+    fn layout(&self) -> Classify;
+
+    /// Version of the format that an export with these contract columns has.
+    fn version(&self, columns: &BTreeSet<&str>) -> Option<String>;
+}
+
+/// The format a pipeline names.
+#[must_use]
+pub fn format(format: SourceFormat) -> &'static dyn ExportFormat {
+    match format {
+        SourceFormat::AwsCurLegacy => &aws::CurLegacy,
+        SourceFormat::AwsCur2 => &aws::Cur2,
+        SourceFormat::Focus => &focus::Focus,
+    }
+}
+
+/// Lists a location and sorts its keys by billing period.
+///
+/// # Errors
+/// See [`Inventory::take`].
+pub async fn inventory(format: &dyn ExportFormat, location: &Location) -> Result<Inventory> {
+    Inventory::take(location, format.layout(), format.contract()).await
+}
+
+/// Finds the current objects of one billing period. For several periods keep an [`Inventory`].
+///
+/// # Errors
+/// See [`Inventory::take`] and [`Inventory::unit`].
+pub async fn discover(format: &dyn ExportFormat, location: &Location, period: BillingPeriod) -> Result<DiscoveredUnit> {
+    inventory(format, location).await?.unit(period).await
+}
+
+/// Opens discovered objects as the relation of their format.
+///
+/// # Errors
+/// [`apportion_spec::ErrorKind::ContractViolated`] naming object and column for a missing or wrongly typed
+/// column or an unreadable object, and errors of the store.
+pub async fn open_unit(format: &dyn ExportFormat, location: &Location, unit: DiscoveredUnit) -> Result<SourceTable> {
+    let contract = format.contract();
+    let mut table = conform(location, unit, contract).await?;
+    let absent: BTreeSet<&str> = table.report.absent_columns.iter().map(String::as_str).collect();
+    let names = contract.columns.iter().map(|column| column.name.as_str());
+    table.report.version = format.version(&names.filter(|name| !absent.contains(name)).collect());
+    Ok(table)
+}

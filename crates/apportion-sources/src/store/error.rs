@@ -1,0 +1,107 @@
+//! Turns errors of the object store and of DataFusion into errors with a remedy.
+//!
+//! `object_store` has few kinds: throttling, redirects and missing buckets arrive as `Generic`
+//! with the reason in the text of a cause, so that text is read once, here.
+
+use std::error::Error as StdError;
+
+use apportion_spec::{Error, ErrorKind};
+use datafusion::error::DataFusionError;
+
+/// An error of the store about `object`, which is an object's or a location's full name.
+pub fn store_error(error: object_store::Error, object: impl std::fmt::Display) -> Error {
+    use object_store::Error as Store;
+    let text = chain(&error);
+    let code = between(&text, "<Code>", "</Code>").unwrap_or_default().to_owned();
+    let has = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    let (kind, message) = match &error {
+        Store::Precondition { .. } => (ErrorKind::Conflict, "the object was replaced while it was being read"),
+        Store::AlreadyExists { .. } => (ErrorKind::Conflict, "the object already exists"),
+        Store::Unauthenticated { .. } if has(&["no AWS credentials"]) => (
+            ErrorKind::PermissionDenied,
+            "no AWS credentials were found; sign in, set AWS_PROFILE, or give this machine a role",
+        ),
+        _ if has(&["InvalidAccessKeyId", "SignatureDoesNotMatch", "NotSignedUp"]) => {
+            (ErrorKind::PermissionDenied, "the store refuses the credentials as wrong")
+        }
+        _ if has(&["ExpiredToken"]) => (ErrorKind::PermissionDenied, "the credentials have expired; sign in again"),
+        Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => {
+            (ErrorKind::PermissionDenied, "the store denies access")
+        }
+        _ if has(&["NoSuchBucket"]) => (ErrorKind::NotFound, "the bucket does not exist"),
+        Store::NotFound { .. } => (ErrorKind::NotFound, "the object does not exist"),
+        _ if has(&["incorrectly configured region", "PermanentRedirect", "AuthorizationHeaderMalformed"]) => {
+            (ErrorKind::Config, "the bucket is in another region; set `region`")
+        }
+        _ if has(&["SlowDown", "429 Too Many", "503 Service"]) => {
+            (ErrorKind::Throttled, "the store kept asking to slow down")
+        }
+        _ if has(&["500 Internal", "502 Bad", "504 Gateway", "timed out", "operation timed"]) => {
+            (ErrorKind::Throttled, "the store kept failing")
+        }
+        _ if has(&["error decoding response body", "connection closed", "IncompleteMessage", "end of file"]) => {
+            (ErrorKind::Throttled, "the store broke off while sending the object")
+        }
+        _ if has(&["error trying to connect", "tcp connect error", "dns error", "Connection refused"]) => {
+            (ErrorKind::Config, "the store does not answer; check endpoint and network")
+        }
+        Store::InvalidPath { .. } => (ErrorKind::Config, "a key cannot be read as a path"),
+        _ => (ErrorKind::Internal, "the store failed"),
+    };
+    let mut mapped = Error::new(kind, message).with("object", object);
+    if !code.is_empty() {
+        mapped = mapped.with("code", code);
+    }
+    if matches!(kind, ErrorKind::Internal | ErrorKind::Config | ErrorKind::Throttled) {
+        mapped = mapped.with("cause", one_line(&text));
+    }
+    mapped
+}
+
+/// An error of DataFusion while a source was being read.
+///
+/// Readers attach the object to their errors; this finds that error again below DataFusion's
+/// wrapping, so the message names the object and keeps its kind.
+pub fn read_error(error: DataFusionError) -> Error {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
+    while let Some(cause) = next {
+        if let Some(ours) = cause.downcast_ref::<Error>() {
+            return ours
+                .context()
+                .iter()
+                .fold(Error::new(ours.kind(), ours.message()), |copy, (key, value)| copy.with(key, value));
+        }
+        next = cause.source();
+    }
+    let kind = match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => ErrorKind::ResourcesExhausted,
+        DataFusionError::SQL(..) | DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => ErrorKind::SqlInvalid,
+        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) | DataFusionError::ParquetError(_) => {
+            ErrorKind::ContractViolated
+        }
+        _ => ErrorKind::Internal,
+    };
+    Error::new(kind, "the source could not be read").with("cause", one_line(&error.to_string()))
+}
+
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    text.split_once(start)?.1.split_once(end).map(|(inside, _)| inside)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,193 @@
+//! Telemetry: Parquet of any column names as the relation the drivers are made from.
+//!
+//! The pipeline says which column is the time, the quantity and the target. One file or thousands,
+//! on disk or in a bucket, become rows of (Telemetry, Time, Quantity, Target, MatchKey). A NULL
+//! quantity stays NULL: unknown is not zero.
+
+mod check;
+mod expressions;
+mod match_key;
+mod number;
+
+use std::sync::Arc;
+
+use apportion_spec::{Error, ErrorKind, Result, pipeline};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use chrono::{DateTime, Utc};
+use datafusion::catalog::view::ViewTable;
+use datafusion::common::DataFusionError;
+use datafusion::datasource::{TableProvider, provider_as_source};
+use datafusion::logical_expr::LogicalPlanBuilder;
+use futures::TryStreamExt;
+use object_store::{ObjectMeta, ObjectStoreExt};
+
+use crate::discover::is_parquet;
+use crate::objects::{self, footers};
+use crate::scan::ObjectTable;
+use crate::store::{Location, store_error};
+
+/// Precision of telemetry quantities.
+pub const QUANTITY_PRECISION: u8 = 38;
+/// Decimals of telemetry quantities.
+pub const QUANTITY_SCALE: i8 = 12;
+
+/// Which columns of a telemetry data set mean what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TelemetryColumns {
+    /// Declared name; the value of the `Telemetry` column.
+    pub name: String,
+    /// When the quantity was used.
+    pub time: String,
+    /// The quantity.
+    pub quantity: String,
+    /// Who used it.
+    pub target: Option<String>,
+    /// Columns whose values make up the match key, in declared order.
+    pub match_columns: Vec<String>,
+    /// Columns that identify a measurement; repetitions count once.
+    pub unique_by: Vec<String>,
+}
+
+impl From<&pipeline::Telemetry> for TelemetryColumns {
+    fn from(telemetry: &pipeline::Telemetry) -> Self {
+        Self {
+            name: telemetry.name.clone(),
+            time: telemetry.time.clone(),
+            quantity: telemetry.quantity.clone(),
+            target: Some(telemetry.target.clone()),
+            match_columns: telemetry.match_columns.iter().map(|(_, column)| column.clone()).collect(),
+            unique_by: telemetry.unique_by.clone(),
+        }
+    }
+}
+
+impl TelemetryColumns {
+    /// Every declared column, once.
+    fn all(&self) -> Vec<&str> {
+        let mut all = vec![self.time.as_str(), self.quantity.as_str()];
+        all.extend(self.target.as_deref());
+        all.extend(self.match_columns.iter().map(String::as_str));
+        all.extend(self.unique_by.iter().map(String::as_str));
+        let mut once: Vec<&str> = Vec::new();
+        for name in all {
+            if !once.contains(&name) {
+                once.push(name);
+            }
+        }
+        once
+    }
+}
+
+/// A half-open span of time, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeRange {
+    /// First instant inside.
+    pub from: DateTime<Utc>,
+    /// First instant after.
+    pub to: DateTime<Utc>,
+}
+
+/// A telemetry data set as a relation.
+#[derive(Debug, Clone)]
+pub struct TelemetryTable {
+    /// The relation, with the columns of [`schema`].
+    pub table: Arc<dyn TableProvider>,
+    /// Rows of all objects according to their footers.
+    pub rows: u64,
+    location: Location,
+    objects: Vec<ObjectMeta>,
+}
+
+impl TelemetryTable {
+    /// The objects it was made from, ordered by path.
+    #[must_use]
+    pub fn objects(&self) -> &[ObjectMeta] {
+        &self.objects
+    }
+
+    /// Checks after reading that no object was replaced or removed meanwhile.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] naming the object.
+    pub async fn verify_unchanged(&self) -> Result<()> {
+        objects::verify_unchanged(&self.location, &self.objects).await
+    }
+}
+
+/// Columns of every telemetry relation.
+#[must_use]
+pub fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("Telemetry", DataType::Utf8, false),
+        Field::new("Time", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true),
+        Field::new("Quantity", DataType::Decimal128(QUANTITY_PRECISION, QUANTITY_SCALE), true),
+        Field::new("Target", DataType::Utf8, true),
+        Field::new("MatchKey", DataType::Utf8, false),
+    ]))
+}
+
+/// Opens the telemetry at `location`, restricted to `range` when one is given.
+///
+/// The restriction is applied below everything else, so that objects and row groups outside it are
+/// not read even when repeated measurements have to be found.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when there are no Parquet objects, [`ErrorKind::ContractViolated`] naming
+/// object and column for a missing or wrongly typed column, and errors of the store.
+pub async fn open(location: &Location, columns: &TelemetryColumns, range: Option<TimeRange>) -> Result<TelemetryTable> {
+    let named = |error: Error| error.with("telemetry", &columns.name);
+    let objects = list(location, range).await.map_err(named)?;
+    let footers = footers(location, objects.clone()).await.map_err(named)?;
+    let raw = check::check(location, &footers, columns).map_err(named)?;
+    let rows = footers.iter().filter_map(|footer| u64::try_from(footer.metadata.file_metadata().num_rows()).ok()).sum();
+    let scan = ObjectTable::new(location, Arc::clone(&raw), &footers);
+    let table = view(scan, &raw, columns, range).map_err(|error| {
+        named(Error::new(ErrorKind::Internal, "the telemetry relation cannot be planned").with_source(error))
+    })?;
+    Ok(TelemetryTable { table, rows, location: location.clone(), objects })
+}
+
+fn view(
+    scan: ObjectTable,
+    raw: &Schema,
+    columns: &TelemetryColumns,
+    range: Option<TimeRange>,
+) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+    let mut plan = LogicalPlanBuilder::scan("objects", provider_as_source(Arc::new(scan)), None)?;
+    if let Some(range) = range {
+        for filter in expressions::in_range(raw, &columns.time, range)? {
+            plan = plan.filter(filter)?;
+        }
+    }
+    if !columns.unique_by.is_empty() {
+        plan = expressions::once(plan, columns)?;
+    }
+    let plan = plan.project(expressions::output(raw, columns)?)?.build()?;
+    Ok(Arc::new(ViewTable::new(plan, None)))
+}
+
+/// Parquet objects below the location. Folders named by date (`…/date=2026-01-05/…`) outside the
+/// range are left out.
+async fn list(location: &Location, range: Option<TimeRange>) -> Result<Vec<ObjectMeta>> {
+    if is_parquet(location.prefix.as_ref())
+        && let Ok(meta) = location.store.head(&location.prefix).await
+    {
+        return Ok(vec![meta]);
+    }
+    let mut objects = Vec::new();
+    let mut found = false;
+    let mut listing = location.store.list(Some(&location.prefix));
+    while let Some(meta) = listing.try_next().await.map_err(|error| store_error(error, location))? {
+        let is_data = is_parquet(meta.location.as_ref()) && meta.size > 0;
+        found |= is_data;
+        if is_data && range.is_none_or(|range| check::may_hold(meta.location.as_ref(), range)) {
+            objects.push(meta);
+        }
+    }
+    if !found {
+        let message = "no Parquet objects lie at the location";
+        return Err(Error::new(ErrorKind::NotFound, message).with("location", location));
+    }
+    objects.sort_by(|left, right| left.location.cmp(&right.location));
+    Ok(objects)
+}
