@@ -1,0 +1,20 @@
+-- Allocated cost by target, service and rule: the question behind allocated_charges.csv.
+select
+    x_BillingPeriod,
+    x_AllocationTargetId,
+    x_Service,
+    x_AllocationRuleId,
+    sum(BilledCost) as BilledCost,
+    sum(EffectiveCost) as EffectiveCost,
+    sum(ListCost) as ListCost,
+    sum(ContractedCost) as ContractedCost
+from allocated_charges
+group by x_BillingPeriod, x_AllocationTargetId, x_Service, x_AllocationRuleId
+having
+    sum(BilledCost) <> 0
+    or sum(EffectiveCost) <> 0
+    or sum(ListCost) <> 0
+    or sum(ContractedCost) <> 0
+order by
+    x_BillingPeriod nulls first, x_AllocationTargetId nulls first, x_Service nulls first,
+    x_AllocationRuleId nulls first
