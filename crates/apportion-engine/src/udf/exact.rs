@@ -1,0 +1,126 @@
+//! Exact integer arithmetic behind the money functions, with no Arrow in sight.
+//!
+//! Everything works on unscaled integers (`i128`, as `Decimal128` stores them) with 256-bit
+//! intermediates where the product of two of them may not fit. Rounding is always half away
+//! from zero: rounding half up is not symmetric, so a refund would not mirror its charge.
+//! The trap avoided: a product or a sum that wraps. Every operation here is checked, and a
+//! result that does not fit `DECIMAL(38, s)` is an error, never a different number.
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::float_arithmetic,
+    clippy::float_cmp
+)]
+
+use std::fmt;
+
+use arrow::datatypes::i256;
+
+/// The largest unscaled value of a decimal with 38 digits.
+pub(crate) const MAX_UNSCALED: i128 = 99_999_999_999_999_999_999_999_999_999_999_999_999;
+
+/// 10^18, the factor between a price and a whole unit.
+const PRICE_UNIT: i128 = 1_000_000_000_000_000_000;
+
+/// Why an exact operation has no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inexact {
+    /// The result needs more than 38 digits.
+    Overflow,
+    /// The value is NaN or infinite.
+    NotFinite,
+    /// The weights of a split are not `0 <= before <= upto <= total` with `total > 0`.
+    Weights,
+}
+
+impl fmt::Display for Inexact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Overflow => "the result does not fit a decimal of 38 digits",
+            Self::NotFinite => "the value is not a finite number",
+            Self::Weights => "weights must satisfy 0 <= before <= upto <= total and total must be positive",
+        })
+    }
+}
+
+/// Returns `value` when 38 digits hold it.
+pub(crate) fn fits(value: i128) -> Result<i128, Inexact> {
+    if (-MAX_UNSCALED..=MAX_UNSCALED).contains(&value) { Ok(value) } else { Err(Inexact::Overflow) }
+}
+
+/// The part of `cost` that belongs to the weights in `(before, upto]` of `total`.
+///
+/// `R(cost * upto / total) - R(cost * before / total)` with `R` rounding half away from zero:
+/// the parts of consecutive ranges telescope, so they always add up to `cost`.
+pub(crate) fn apportion(cost: i128, before: i128, upto: i128, total: i128) -> Result<i128, Inexact> {
+    if total <= 0 || before < 0 || before > upto || upto > total {
+        return Err(Inexact::Weights);
+    }
+    if before == upto {
+        return Ok(0);
+    }
+    share(cost, upto, total)?.checked_sub(share(cost, before, total)?).ok_or(Inexact::Overflow).and_then(fits)
+}
+
+/// `R(cost * weight / total)` for `0 <= weight <= total`.
+fn share(cost: i128, weight: i128, total: i128) -> Result<i128, Inexact> {
+    if weight == 0 || cost == 0 {
+        return Ok(0);
+    }
+    if weight == total {
+        return Ok(cost);
+    }
+    multiply_divide(cost, weight, total)
+}
+
+/// `numerator / denominator` of two amounts as an unscaled price; `None` for a zero denominator.
+pub(crate) fn divide_round(numerator: i128, denominator: i128) -> Result<Option<i128>, Inexact> {
+    if denominator == 0 {
+        return Ok(None);
+    }
+    multiply_divide(numerator, PRICE_UNIT, denominator).and_then(fits).map(Some)
+}
+
+/// `price * quantity` as an unscaled amount.
+pub(crate) fn multiply_round(price: i128, quantity: i128) -> Result<i128, Inexact> {
+    multiply_divide(price, quantity, PRICE_UNIT).and_then(fits)
+}
+
+/// `left * right / divisor`, rounded half away from zero, through 256 bits where 128 are too few.
+fn multiply_divide(left: i128, right: i128, divisor: i128) -> Result<i128, Inexact> {
+    if let Some(product) = left.checked_mul(right) {
+        return divide_narrow(product, divisor).ok_or(Inexact::Overflow);
+    }
+    let product = i256::from_i128(left).checked_mul(i256::from_i128(right)).ok_or(Inexact::Overflow)?;
+    divide_wide(product, i256::from_i128(divisor)).and_then(i256::to_i128).ok_or(Inexact::Overflow)
+}
+
+fn divide_narrow(numerator: i128, denominator: i128) -> Option<i128> {
+    let quotient = numerator.checked_div(denominator)?;
+    let remainder = numerator.checked_sub(quotient.checked_mul(denominator)?)?.unsigned_abs();
+    let missing = denominator.unsigned_abs().checked_sub(remainder)?;
+    if remainder < missing {
+        return Some(quotient);
+    }
+    if (numerator < 0) == (denominator < 0) { quotient.checked_add(1) } else { quotient.checked_sub(1) }
+}
+
+fn divide_wide(numerator: i256, denominator: i256) -> Option<i256> {
+    let quotient = numerator.checked_div(denominator)?;
+    let remainder = numerator.checked_sub(quotient.checked_mul(denominator)?)?.checked_abs()?;
+    let missing = denominator.checked_abs()?.checked_sub(remainder)?;
+    if remainder < missing {
+        return Some(quotient);
+    }
+    if numerator.is_negative() == denominator.is_negative() {
+        quotient.checked_add(i256::ONE)
+    } else {
+        quotient.checked_sub(i256::ONE)
+    }
+}
+
+#[cfg(test)]
+#[path = "exact_tests.rs"]
+mod tests;
