@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The engine: tables in, streams out, and every number exact.
+//!
+//! It owns the DataFusion session, the money functions, the graph of SQL models, and the checks
+//! that stand between a computed table and its publication. It knows neither object stores nor
+//! table formats: sources are registered as tables, results leave as plans or streams.
+//!
+//! - [`session`]: one memory pool and spill directory, one set of settings, a session per unit.
+//! - [`udf`]: exact money and identity functions, registered in every session.
+//! - [`models`], [`graph`]: the SQL files, what they read, and how they become views.
+//! - [`contract`]: what a result must look like, checked before execution.
+//! - [`checks`]: queries that must return no rows.
+//! - [`fault`]: DataFusion's errors as the workspace's.
+
+pub mod allocation;
+pub mod checks;
+pub mod contract;
+pub mod fault;
+pub mod graph;
+pub mod models;
+mod seeds;
+pub mod session;
+mod sql_error;
+pub mod udf;
+
+pub use checks::CheckOutcome;
+pub use graph::ModelGraph;
+pub use models::{Layer, Model, Severity};
+pub use session::{Engine, EngineOptions};
