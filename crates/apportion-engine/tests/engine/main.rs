@@ -4,6 +4,7 @@ mod case_table;
 mod cases;
 mod functions;
 mod graph;
+mod plans;
 mod tidy;
 
 use std::path::PathBuf;
