@@ -1,0 +1,20 @@
+//! Promises of the source readers, on a real S3 protocol and on the local disk.
+
+#[path = "sources/aws_types.rs"]
+mod aws_types;
+#[path = "sources/data_exports.rs"]
+mod data_exports;
+#[path = "sources/focus.rs"]
+mod focus;
+#[path = "sources/legacy.rs"]
+mod legacy;
+#[path = "sources/real.rs"]
+mod real;
+#[path = "sources/stores.rs"]
+mod stores;
+#[path = "sources/support.rs"]
+mod support;
+#[path = "sources/telemetry.rs"]
+mod telemetry;
+#[path = "sources/unchanged.rs"]
+mod unchanged;

@@ -1,0 +1,92 @@
+//! Native FOCUS exports.
+
+use apportion_sources::{ExportFormat, format};
+use apportion_spec::ErrorKind;
+use apportion_spec::wire::SourceFormat;
+use apportion_testkit::{ColumnType, ExportBuilder, S3Server};
+
+use crate::support::{BUCKET, assert_contains, location, open, query, rows};
+
+fn focus() -> &'static dyn ExportFormat {
+    format(SourceFormat::Focus)
+}
+
+fn export(builder: ExportBuilder) -> ExportBuilder {
+    builder
+        .default_value("BillingPeriodStart", "2026-01-01T00:00:00Z")
+        .default_value("BillingPeriodEnd", "2026-02-01T00:00:00Z")
+        .default_value("ChargePeriodStart", "2026-01-05T00:00:00Z")
+        .default_value("ChargePeriodEnd", "2026-01-05T01:00:00Z")
+        .default_value("ServiceName", "Compute")
+        .default_value("SubAccountName", "")
+}
+
+#[tokio::test]
+async fn a_native_export_is_read_and_its_version_recognised() {
+    let server = S3Server::start().await;
+    let content = export(ExportBuilder::focus()).row([
+        ("BilledCost", 1.25.into()),
+        ("Tags", [("team", "core")].into()),
+        ("x_Discounts", [("edp", -0.5)].into()),
+        ("x_Operation", "RunInstances".into()),
+    ]);
+    server.put(BUCKET, "f/e/data/billing_period=2026-01/e-1.parquet", content.parquet());
+    let source = open(focus(), &location(&server, "f").await, "2026-01").await.unwrap();
+    assert_eq!(source.relation, "src_focus__charges");
+    assert_eq!(source.report.version.as_deref(), Some("1.2"));
+    assert!(source.report.unknown_columns.is_empty(), "{:?}", source.report.unknown_columns);
+    let sql = "select BilledCost, Tags, x_Discounts, x_Operation, SubAccountName, ProviderName, InvoiceDetailId, \
+               ChargePeriodStart from src_focus__charges";
+    assert_eq!(
+        rows(&query(&source, sql).await.unwrap()),
+        ["1.25|{team: core}|{edp: -0.5}|RunInstances||||2026-01-05T00:00:00Z"]
+    );
+}
+
+#[tokio::test]
+async fn lower_case_names_decimals_and_json_tags_are_read_too() {
+    let server = S3Server::start().await;
+    let mut builder = ExportBuilder::new();
+    for name in [
+        "billingaccountid",
+        "billingcurrency",
+        "chargecategory",
+        "servicecategory",
+        "servicename",
+        "tags",
+        "x_discounts",
+    ] {
+        builder = builder.column(name, ColumnType::Text);
+    }
+    for name in ["billedcost", "contractedcost", "effectivecost", "listcost"] {
+        builder = builder.column(name, ColumnType::Decimal(38, 18));
+    }
+    for name in ["billingperiodstart", "billingperiodend", "chargeperiodstart", "chargeperiodend"] {
+        builder = builder.column(name, ColumnType::LocalMicros).default_value(name, "2026-01-01T00:00:00Z");
+    }
+    let rows_in = builder
+        .row([
+            ("billedcost", "0.1".into()),
+            ("tags", r#"{"team":"core"}"#.into()),
+            ("x_discounts", r#"{"edp":-1}"#.into()),
+        ])
+        .row([("billedcost", "0.2".into())]);
+    server.put(BUCKET, "f/bill.parquet", rows_in.parquet());
+    let source = open(focus(), &location(&server, "f").await, "2026-01").await.unwrap();
+    assert_eq!(source.report.version.as_deref(), Some("1.0"));
+    let sql = "select BilledCost, Tags, x_Discounts, BillingPeriodStart from src_focus__charges order by 1";
+    assert_eq!(
+        rows(&query(&source, sql).await.unwrap()),
+        ["0.1|{team: core}|{edp: -1.0}|2026-01-01T00:00:00Z", "0.2|||2026-01-01T00:00:00Z"]
+    );
+}
+
+#[tokio::test]
+async fn a_cost_as_text_is_refused() {
+    let server = S3Server::start().await;
+    let content = export(ExportBuilder::focus().column("BilledCost", ColumnType::Text));
+    server.put(BUCKET, "f/data/BILLING_PERIOD=2026-01/e.parquet", content.row([("BilledCost", "1".into())]).parquet());
+    let error = open(focus(), &location(&server, "f").await, "2026-01").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ContractViolated);
+    assert_contains(&error, &["`BilledCost` is Utf8, accepted: double, integer or decimal", "e.parquet"]);
+}
