@@ -103,7 +103,8 @@ select
 
     -- account and invoice
     payer_account_id as BillingAccountId,
-    payer_account_name as BillingAccountName,
+    -- an unnamed account shows its id: the standard wants a name wherever accounts can have one
+    coalesce(payer_account_name, payer_account_id) as BillingAccountName,
     'Payer Account' as BillingAccountType,
     currency as BillingCurrency,
     billing_period_end as BillingPeriodEnd,
@@ -218,7 +219,7 @@ select
     end as SkuPriceDetails,
     sku_price_id as SkuPriceId,
     usage_account_id as SubAccountId,
-    -- the name is not in every export; the standard wants one wherever there is an id
+    -- likewise, legacy exports name no accounts
     coalesce(usage_account_name, usage_account_id) as SubAccountName,
     case when usage_account_id is not null then 'Account' end as SubAccountType,
     tags as Tags,
