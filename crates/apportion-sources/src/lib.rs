@@ -29,7 +29,7 @@ mod contract;
 mod discover;
 mod focus;
 mod objects;
-mod registry;
+pub mod registry;
 mod scan;
 mod store;
 pub mod telemetry;

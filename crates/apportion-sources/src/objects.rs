@@ -18,6 +18,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
+use crate::discover::is_parquet;
 use crate::store::{Location, store_error};
 
 /// How many objects are opened at the same time.
@@ -72,6 +73,18 @@ fn unreadable(error: ParquetError, object: &str) -> Error {
 
 fn broken(object: &str) -> Error {
     Error::new(ErrorKind::ContractViolated, "the object is truncated or not Parquet").with("object", object)
+}
+
+/// The object a location names, when it names one instead of a folder.
+pub(crate) async fn single(location: &Location) -> Result<Option<ObjectMeta>> {
+    if !is_parquet(location.prefix.as_ref()) {
+        return Ok(None);
+    }
+    match location.store.head(&location.prefix).await {
+        Ok(meta) => Ok(Some(meta)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(store_error(error, location)),
+    }
 }
 
 /// Compares objects with what was discovered.

@@ -16,10 +16,11 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use chrono::{DateTime, Utc};
 use datafusion::catalog::view::ViewTable;
 use datafusion::common::DataFusionError;
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::{TableProvider, provider_as_source};
 use datafusion::logical_expr::LogicalPlanBuilder;
 use futures::TryStreamExt;
-use object_store::{ObjectMeta, ObjectStoreExt};
+use object_store::ObjectMeta;
 
 use crate::discover::is_parquet;
 use crate::objects::{self, footers};
@@ -137,6 +138,10 @@ pub fn schema() -> SchemaRef {
 pub async fn open(location: &Location, columns: &TelemetryColumns, range: Option<TimeRange>) -> Result<TelemetryTable> {
     let named = |error: Error| error.with("telemetry", &columns.name);
     let objects = list(location, range).await.map_err(named)?;
+    if objects.is_empty() {
+        let table = Arc::new(EmptyTable::new(schema()));
+        return Ok(TelemetryTable { table, rows: 0, location: location.clone(), objects });
+    }
     let footers = footers(location, objects.clone()).await.map_err(named)?;
     let raw = check::check(location, &footers, columns).map_err(named)?;
     let rows = footers.iter().filter_map(|footer| u64::try_from(footer.metadata.file_metadata().num_rows()).ok()).sum();
@@ -169,9 +174,7 @@ fn view(
 /// Parquet objects below the location. Folders named by date (`…/date=2026-01-05/…`) outside the
 /// range are left out.
 async fn list(location: &Location, range: Option<TimeRange>) -> Result<Vec<ObjectMeta>> {
-    if is_parquet(location.prefix.as_ref())
-        && let Ok(meta) = location.store.head(&location.prefix).await
-    {
+    if let Some(meta) = objects::single(location).await? {
         return Ok(vec![meta]);
     }
     let mut objects = Vec::new();

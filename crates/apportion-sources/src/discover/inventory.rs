@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use futures::TryStreamExt;
+use object_store::ObjectMeta;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt};
 
-use super::{Classify, DiscoveredUnit, KeyKind, flat, is_parquet, resolve};
+use super::{Classify, DiscoveredUnit, KeyKind, flat, resolve};
 use crate::contract::SourceContract;
+use crate::objects;
 use crate::store::{Location, store_error};
 
 /// An object of a period before the current delivery is chosen.
@@ -26,6 +27,7 @@ pub(super) struct Candidate {
 #[derive(Debug, Clone)]
 pub(super) struct ManifestObject {
     pub(super) meta: ObjectMeta,
+    pub(super) root: String,
     pub(super) version: Option<String>,
     pub(super) root_is_current: bool,
 }
@@ -60,6 +62,10 @@ impl Inventory {
         let mut roots = BTreeSet::new();
         let mut flat = Vec::new();
         let (mut seen, mut csv) = (0_usize, None);
+        if let Some(meta) = objects::single(location).await? {
+            inventory.add_flat(vec![meta], contract).await?;
+            return Ok(inventory);
+        }
         let mut listing = location.store.list(Some(&location.prefix));
         while let Some(meta) = listing.try_next().await.map_err(|error| store_error(error, location))? {
             seen += 1;
@@ -68,8 +74,8 @@ impl Inventory {
                     inventory.periods.entry(period).or_default().data.push(Candidate { meta, folder, version });
                     roots.insert(root);
                 }
-                KeyKind::Manifest { period, version, root_is_current, .. } => {
-                    let manifest = ManifestObject { meta, version, root_is_current };
+                KeyKind::Manifest { root, period, version, root_is_current } => {
+                    let manifest = ManifestObject { meta, root, version, root_is_current };
                     inventory.periods.entry(period).or_default().manifests.push(manifest);
                 }
                 KeyKind::Flat if meta.size > 0 => flat.push(meta),
@@ -77,10 +83,7 @@ impl Inventory {
                 KeyKind::Flat | KeyKind::Other => {}
             }
         }
-        if seen == 0 && is_parquet(location.prefix.as_ref()) {
-            let found = location.store.head(&location.prefix).await;
-            flat.push(found.map_err(|error| store_error(error, location))?);
-        } else if seen == 0 {
+        if seen == 0 {
             return Err(Error::new(ErrorKind::NotFound, "nothing lies at the location").with("location", location));
         }
         inventory.set_root(roots)?;
@@ -96,6 +99,12 @@ impl Inventory {
             return Err(Error::new(ErrorKind::Config, message).with("location", &self.location));
         }
         self.root = roots.into_iter().next();
+        if let Some(root) = &self.root {
+            // Reports beside this one deliver manifests for the same months.
+            let ours = |manifest: &ManifestObject| is_at_or_above(&manifest.root, root);
+            self.periods.values_mut().for_each(|keys| keys.manifests.retain(ours));
+        }
+        self.periods.retain(|_, keys| !keys.data.is_empty() || !keys.manifests.is_empty());
         Ok(())
     }
 
@@ -184,8 +193,8 @@ impl Inventory {
             }
         }
         let manifest = |meta: ObjectMeta| match (self.layout.kind)(meta.location.as_ref()) {
-            KeyKind::Manifest { period: of, version, root_is_current, .. } if of == period => {
-                Some(ManifestObject { meta, version, root_is_current })
+            KeyKind::Manifest { root, period: of, version, root_is_current } if of == period => {
+                Some(ManifestObject { meta, root, version, root_is_current })
             }
             _ => None,
         };
@@ -202,6 +211,11 @@ impl Inventory {
         let message = format!("the location has no objects of billing period {period}; it has {shown}{more}");
         Error::new(ErrorKind::NotFound, message).with("location", &self.location)
     }
+}
+
+/// Whether `folder` is `root` or a folder above it.
+fn is_at_or_above(folder: &str, root: &str) -> bool {
+    root.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || folder.is_empty() || rest.starts_with('/'))
 }
 
 fn months(period: BillingPeriod) -> i64 {

@@ -54,6 +54,10 @@ async fn by_manifest(
     if let Some(csv) = manifest.keys.iter().find(|key| is_csv(key)) {
         return Err(csv_error(csv));
     }
+    if manifest.keys.is_empty() {
+        let message = "the manifest names no objects";
+        return Err(Error::new(ErrorKind::NotFound, message).with("manifest", location.name(&manifest.identity.path)));
+    }
     let by_key: HashMap<&str, &ObjectMeta> =
         keys.data.iter().map(|candidate| (candidate.meta.location.as_ref(), &candidate.meta)).collect();
     let by_part: HashMap<String, &ObjectMeta> = keys

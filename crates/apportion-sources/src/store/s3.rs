@@ -75,7 +75,8 @@ impl Bucket {
             (None, Some(_)) => DEFAULT_REGION.to_owned(),
             (None, None) => lookup_region(name).await,
         };
-        let path_style = options.path_style.unwrap_or(endpoint.is_some());
+        // A dot in a bucket's name breaks the certificate of virtual-hosted addressing.
+        let path_style = options.path_style.unwrap_or(endpoint.is_some() || name.contains('.'));
         Ok(Self { name: name.to_owned(), text: text.to_owned(), region, endpoint, chain, path_style, config })
     }
 
@@ -90,8 +91,10 @@ impl Bucket {
             .with_conditional_put(S3ConditionalPut::ETagMatch)
             .with_client_options(ClientOptions::new().with_allow_http(plain))
             .with_retry(options.retry());
-        if let Some(endpoint) = &self.endpoint {
-            builder = builder.with_endpoint(self.bucket_endpoint(endpoint));
+        // `object_store` knows one partition; China has its own domain.
+        let china = || self.region.starts_with("cn-").then(|| format!("https://s3.{}.amazonaws.com.cn", self.region));
+        if let Some(endpoint) = self.endpoint.clone().or_else(china) {
+            builder = builder.with_endpoint(self.bucket_endpoint(&endpoint));
         }
         let store = builder.build().map_err(|error| store_error(error, &self.text))?;
         Ok(Arc::new(store))

@@ -17,6 +17,8 @@ async fn unpadded_months_and_root_manifests_are_followed() {
     }
     server.put(BUCKET, "p/b/b/cost_and_usage_data_status/status.parquet", "not a bill");
     server.put(BUCKET, "p/b/20180801-20180901/b-create-table.sql", "create table");
+    // Another report of the same account beside it, delivered as CSV.
+    server.put(BUCKET, "p/other/20180801-20180901/o-Manifest.json", r#"{"reportKeys":["p/other/x/o-1.csv.gz"]}"#);
     let manifest = |keys: &str| format!(r#"{{"assemblyId":"a-2","reportKeys":[{keys}]}}"#);
     let current = r#""p/b/b/year=2018/month=8/b-1.snappy.parquet","/p/b/b/year=2018/month=8/b-2.snappy.parquet""#;
     server.put(BUCKET, "p/b/20180801-20180901/b-Manifest.json", manifest(current));

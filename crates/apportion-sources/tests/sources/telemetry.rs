@@ -146,6 +146,10 @@ async fn folders_by_date_outside_the_range_are_not_opened() {
     }
     let table = telemetry::open(&location(&server, "t").await, &declared(), january()).await.unwrap();
     assert_eq!(table.objects().len(), 1);
+    let far = TimeRange { from: period("2024-01").start(), to: period("2024-02").end() };
+    let sql = "select count(*), sum(Quantity) from src_telemetry";
+    let place = location(&server, "t").await;
+    assert_eq!(read(&place, &declared(), Some(far), sql).await.unwrap(), ["0|"]);
 }
 
 #[tokio::test]
