@@ -9,7 +9,7 @@
 
 with
 
-cells as (
+chosen_cells as (
 
     select * from cells
 
@@ -32,7 +32,7 @@ spans as (
     select
         *,
         unnest(charge_days(ChargePeriodStart, ChargePeriodEnd)) as Day
-    from cells
+    from chosen_cells
 
 ),
 

@@ -8,38 +8,38 @@
 
 with
 
-billed as (
+billed_cost as (
 
     select * from allocation_cost_by_target
 
 ),
 
-effective as (
+effective_cost as (
 
     select * from allocation_cost_by_target
 
 ),
 
-list as (
+list_cost as (
 
     select * from allocation_cost_by_target
 
 ),
 
-contracted as (
+contracted_cost as (
 
     select * from allocation_cost_by_target
 
 )
 
 select 'billed' as Ledger, BillingCurrency, TargetId, BilledCost as Quantity
-from billed
+from billed_cost
 union all
 select 'effective' as Ledger, BillingCurrency, TargetId, EffectiveCost as Quantity
-from effective
+from effective_cost
 union all
 select 'list' as Ledger, BillingCurrency, TargetId, ListCost as Quantity
-from list
+from list_cost
 union all
 select 'contracted' as Ledger, BillingCurrency, TargetId, ContractedCost as Quantity
-from contracted
+from contracted_cost

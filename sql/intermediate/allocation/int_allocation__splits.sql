@@ -38,6 +38,7 @@ part_costs as (
         cell_parts.*,
         activity_quantities.IsEstimated as IsActivityEstimated,
         activity_quantities.Reason as ActivityReason,
+        activity_quantities.DriverSource as ActivitySource,
         activity_quantities.Quantity as ActivityQuantity,
         activity_quantities.QuantityBefore as ActivityBefore,
         activity_quantities.QuantityUpTo as ActivityUpTo,
@@ -73,10 +74,12 @@ weighted_parts as (
         Kind,
         PartName,
         Activity,
+        ActivityDriver,
         ActivityPoolId,
         PoolId,
         IsActivityEstimated,
         ActivityReason,
+        ActivitySource,
         ActivityQuantity,
         ActivityTotal,
         case
@@ -140,8 +143,10 @@ select
     parts.Activity,
     parts.ActivityPoolId,
     parts.PoolId,
-    quantities.Driver,
-    quantities.DriverSource,
+    case when parts.Kind = 'residual' then parts.ActivityDriver else quantities.Driver end
+        as Driver,
+    case when parts.Kind = 'residual' then parts.ActivitySource else quantities.DriverSource end
+        as DriverSource,
     coalesce(quantities.IsEstimated, false) or coalesce(parts.IsActivityEstimated, false)
         as IsEstimated,
     quantities.Quantity,

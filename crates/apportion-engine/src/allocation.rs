@@ -1,0 +1,121 @@
+//! Allocation: from charges to the cost of every target, split exactly.
+//!
+//! [`AllocationPlan`] checks the rules of a pipeline without data. [`Allocator`] applies them to
+//! the charges of one billing period in three steps:
+//!
+//! 1. One scan of `focus_charges` groups charges into *cells*: same reporting dimensions, same
+//!    rule, same driver keys, same days. Everything after it works on cells.
+//! 2. Stage by stage, SQL (`sql/intermediate`) finds the cost pools that the cells of the stage
+//!    need, and their quantities: telemetry, a fallback, declared shares, or what earlier stages
+//!    gave. Quantities are cumulated and kept; they become `driver_quantities`.
+//! 3. One join splits all cells by these quantities, in four ledgers, by the same `apportion`.
+//!
+//! A stage is anything that delivers quantities for pools (see `stages`). The trap avoided: a
+//! window or a fan-out over charges; joins put the small relation on the build side.
+//!
+//! # Use
+//!
+//! The context needs the tables `focus_charges` (the billing period, all sources), and, when the
+//! pipeline declares telemetry, `src_telemetry` and `src_telemetry_previous` with the columns
+//! `Telemetry, MatchKey, Time, Target, Quantity`. Everything else is registered here, so a context
+//! serves one billing period.
+//!
+//! ```text
+//! let plan = Arc::new(AllocationPlan::try_new(&context, "pipeline.yaml", &pipeline)?);
+//! let allocator = Allocator::new(plan, period);
+//! let result = allocator.allocate(&context, &barrier).await?;   // stream result.allocated_charges, …
+//! context.register_table("allocated_charges", written)?;        // what was staged
+//! let unit = allocator.unit_economics(&context, &barrier).await?;
+//! ```
+
+mod cells;
+mod expression;
+mod follower;
+mod frames;
+mod model;
+mod plan;
+mod relations;
+mod report;
+mod stages;
+mod unit_economics;
+
+use std::fmt;
+use std::sync::Arc;
+
+use apportion_spec::{BillingPeriod, Result};
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use datafusion::dataframe::DataFrame;
+use datafusion::prelude::SessionContext;
+
+pub use plan::{AllocationPlan, RuleConflict};
+pub use report::{DriverReport, RuleReport};
+pub use unit_economics::UnitEconomics;
+
+/// Turns an intermediate result into a table, so that it is computed once and memory stays bounded.
+///
+/// The runner writes staged Parquet; tests keep rows in memory. `name` is unique within one
+/// [`Allocator`] call and made of letters, digits, `_` and `-`.
+#[async_trait]
+pub trait Barrier: fmt::Debug + Send + Sync {
+    /// Computes `frame` and returns its rows as a table with the same columns.
+    ///
+    /// # Errors
+    /// Whatever computing or writing the rows runs into.
+    async fn materialize(&self, name: &str, frame: DataFrame) -> Result<Arc<dyn TableProvider>>;
+}
+
+/// Applies one plan to one billing period.
+#[derive(Debug, Clone)]
+pub struct Allocator {
+    plan: Arc<AllocationPlan>,
+    period: BillingPeriod,
+}
+
+/// What an allocation gives. The frames are lazy, match the contracts of their tables in names,
+/// order and types, and are not sorted.
+#[derive(Debug)]
+pub struct Allocated {
+    /// Rows of `driver_quantities`.
+    pub driver_quantities: DataFrame,
+    /// Rows of `allocated_charges`.
+    pub allocated_charges: DataFrame,
+    /// What each rule matched, followers and unmatched charges included.
+    pub rules: Vec<RuleReport>,
+    /// What is notable about each driver.
+    pub drivers: Vec<DriverReport>,
+}
+
+impl Allocator {
+    /// An allocator for `period`.
+    #[must_use]
+    pub const fn new(plan: Arc<AllocationPlan>, period: BillingPeriod) -> Self {
+        Self { plan, period }
+    }
+
+    /// Allocates the charges of the period.
+    ///
+    /// # Errors
+    /// When a table is missing, a model does not plan, or computing an intermediate result fails.
+    pub async fn allocate(&self, context: &SessionContext, barrier: &dyn Barrier) -> Result<Allocated> {
+        stages::run(context, barrier, &self.plan, self.period).await
+    }
+
+    /// Relates allocated cost to business quantities. Needs the table `allocated_charges` (the
+    /// period, as written) beside those of [`Self::allocate`].
+    ///
+    /// # Errors
+    /// When a table is missing, a model does not plan, or computing an intermediate result fails.
+    pub async fn unit_economics(&self, context: &SessionContext, barrier: &dyn Barrier) -> Result<UnitEconomics> {
+        unit_economics::run(context, barrier, &self.plan, self.period).await
+    }
+
+    /// The cells of the period, to lead from an allocated row back to its charges: `CellId` and
+    /// everything that identifies a cell. Registers nothing but what it materialises.
+    ///
+    /// # Errors
+    /// As [`Self::allocate`].
+    pub async fn cells(&self, context: &SessionContext, barrier: &dyn Barrier) -> Result<DataFrame> {
+        cells::cells(context, barrier, &self.plan).await
+    }
+}

@@ -1,0 +1,282 @@
+//! Cells: charges that share everything allocation and reports look at, in one scan.
+//!
+//! A cell's identity holds the kept columns and dimensions, the rule and every value a rule reads,
+//! the keys its drivers match on, the keys a follower could follow, and its days. So a cell lies
+//! in exactly one rule, and the charges of a cell can be found again from its values.
+//! The trap avoided: keys that make a cell of every charge. Resources, SKUs and commitments are
+//! only told apart where a follower of the period asks for them, and tags one by one.
+
+use std::collections::HashSet;
+
+use apportion_spec::Result;
+use apportion_spec::pipeline::{FollowerPolicy, Ledger};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{DataFusionError, JoinType, ScalarValue};
+use datafusion::dataframe::DataFrame;
+use datafusion::functions::core::expr_fn::{named_struct, nullif};
+use datafusion::functions::string::expr_fn::concat;
+use datafusion::functions_aggregate::expr_fn::{count, sum};
+use datafusion::functions_nested::expr_fn::make_array;
+use datafusion::logical_expr::{Expr, cast, ident, lit, when};
+use datafusion::prelude::SessionContext;
+
+use super::Barrier;
+use super::follower::Follower;
+use super::frames::{extend, failed, sql};
+use super::plan::{AllocationPlan, FOLLOWERS, UNMATCHED};
+
+/// Ordinal of charges that follow others.
+const FOLLOWS: i64 = -1;
+/// Ordinal of followers that stay unallocated.
+const STAYS: i64 = -2;
+
+/// Columns of a cell that hold a key a follower may follow, and the charge column behind each.
+const FOLLOW_KEYS: [(&str, &str); 3] = [
+    ("FollowCommitmentDiscountId", "CommitmentDiscountId"),
+    ("FollowResourceId", "ResourceId"),
+    ("FollowSkuId", "SkuId"),
+];
+
+/// The days of a charge that lies within one day, else its exact span in the billing period. A
+/// charge outside of the period (a correction of an older month) keeps its own span.
+const CLIPPED: [(&str, &str); 2] = [
+    (
+        "ClippedStart",
+        "case when least(ChargePeriodEnd, BillingPeriodEnd) > greatest(ChargePeriodStart, BillingPeriodStart) \
+         then greatest(ChargePeriodStart, BillingPeriodStart) else ChargePeriodStart end",
+    ),
+    (
+        "ClippedEnd",
+        "case when least(ChargePeriodEnd, BillingPeriodEnd) > greatest(ChargePeriodStart, BillingPeriodStart) \
+         then least(ChargePeriodEnd, BillingPeriodEnd) else greatest(ChargePeriodEnd, ChargePeriodStart) end",
+    ),
+];
+const ONE_DAY: &str = "ClippedEnd <= ClippedStart \
+    or date_trunc('day', ClippedStart) = date_trunc('day', ClippedEnd - interval '1 microsecond')";
+
+/// The cells of the charges registered as `focus_charges`.
+pub(super) async fn cells(
+    context: &SessionContext,
+    barrier: &dyn Barrier,
+    plan: &AllocationPlan,
+) -> Result<DataFrame> {
+    let charges = context.table("focus_charges").await.map_err(failed("read focus_charges"))?;
+    let charges = routed(context, charges, plan).map_err(failed("match rules"))?;
+    let charges = keyed(context, charges, plan).map_err(failed("find driver keys and days"))?;
+    let charges = followed(context, barrier, charges, plan).await?;
+    grouped(charges, plan).map_err(failed("group charges into cells"))
+}
+
+/// Adds dimensions, the kind of follower, which rules match, and which one applies.
+fn routed(context: &SessionContext, charges: DataFrame, plan: &AllocationPlan) -> Result<DataFrame, DataFusionError> {
+    let mut columns: Vec<Expr> =
+        charges.schema().fields().iter().map(|field| ident(field.name()).alias(field.name())).collect();
+    columns.extend(plan.dimensions.iter().map(|(column, value)| value.clone().alias(column)));
+    let charges = charges.select(columns)?;
+
+    let mut marks = Vec::with_capacity(plan.rules.len());
+    for rule in &plan.rules {
+        marks.push(match &rule.when {
+            Some(condition) => when(condition.clone(), lit("1")).otherwise(lit("0"))?,
+            None => lit("1"),
+        });
+    }
+    let kind = sql(context, &charges, &Follower::kind_sql(), "FollowerKind")?;
+    let charges = extend(charges, vec![cast(concat(marks), DataType::Utf8).alias("RuleMatches"), kind])?;
+
+    let mut branches = String::new();
+    for (policy, ordinal) in [(FollowerPolicy::Follow, FOLLOWS), (FollowerPolicy::Unallocated, STAYS)] {
+        if let Some(kinds) = Follower::list_sql(&plan.followers, policy) {
+            branches.push_str(&format!("when FollowerKind in {kinds} then {ordinal} "));
+        }
+    }
+    let first = "cast(strpos(RuleMatches, '1') as bigint)";
+    let ordinal = if branches.is_empty() { first.to_owned() } else { format!("case {branches}else {first} end") };
+    let ordinal = cast(context.parse_sql_expr(&ordinal, charges.schema())?, DataType::Int64).alias("RuleOrdinal");
+    extend(charges, vec![ordinal])
+}
+
+/// A value per rule ordinal, NULL where no rule gives one.
+fn by_rule(values: Vec<(i64, Expr)>) -> Result<Expr, DataFusionError> {
+    let nothing = lit(ScalarValue::Utf8(None));
+    let mut values = values.into_iter();
+    let Some((ordinal, value)) = values.next() else { return Ok(nothing) };
+    let mut branches = when(ident("RuleOrdinal").eq(lit(ordinal)), value);
+    for (ordinal, value) in values {
+        branches = branches.when(ident("RuleOrdinal").eq(lit(ordinal)), value);
+    }
+    branches.otherwise(nothing)
+}
+
+/// The rules with their ordinals, which start at 1.
+fn numbered(plan: &AllocationPlan) -> impl Iterator<Item = (i64, &super::plan::RulePlan)> {
+    (1_i64..).zip(&plan.rules)
+}
+
+fn match_key_column(index: usize) -> String {
+    format!("MatchKey{}", index + 1)
+}
+
+/// Adds the direct target, one match key per distinct list of match columns, and the days.
+fn keyed(context: &SessionContext, charges: DataFrame, plan: &AllocationPlan) -> Result<DataFrame, DataFusionError> {
+    let targets = numbered(plan)
+        .filter_map(|(ordinal, rule)| rule.to.clone().map(|to| (ordinal, nullif(to, lit("")))))
+        .collect();
+    let mut added = vec![by_rule(targets)?.alias("DirectTarget")];
+    for (index, columns) in plan.match_sets.iter().enumerate() {
+        let users: Vec<Expr> = numbered(plan)
+            .filter(|(_, rule)| rule.key_positions().contains(&(index + 1)))
+            .map(|(ordinal, _)| lit(ordinal))
+            .collect();
+        let key = if columns.is_empty() {
+            lit("")
+        } else {
+            let values: Vec<Expr> = columns.iter().map(ident).collect();
+            context.udf("match_key")?.call(values)
+        };
+        let key = when(ident("RuleOrdinal").in_list(users, false), key).otherwise(lit(ScalarValue::Utf8(None)))?;
+        added.push(key.alias(match_key_column(index)));
+    }
+    for (name, text) in CLIPPED {
+        added.push(sql(context, &charges, text, name)?);
+    }
+    let charges = extend(charges, added)?;
+    let start = format!("case when {ONE_DAY} then date_trunc('day', ClippedStart) else ClippedStart end");
+    let end = format!("case when {ONE_DAY} then date_trunc('day', ClippedStart) + interval '1 day' else ClippedEnd end");
+    let span = vec![sql(context, &charges, &start, "SpanStart")?, sql(context, &charges, &end, "SpanEnd")?];
+    extend(charges, span)
+}
+
+/// Adds the keys a follower may follow: its own on a follower, and on usage those that some
+/// follower of the period has. A commitment is followed where nothing narrower is known.
+async fn followed(
+    context: &SessionContext,
+    barrier: &dyn Barrier,
+    charges: DataFrame,
+    plan: &AllocationPlan,
+) -> Result<DataFrame> {
+    let step = failed("find what followers follow");
+    if Follower::list_sql(&plan.followers, FollowerPolicy::Follow).is_none() {
+        let nothing = FOLLOW_KEYS.iter().map(|(key, _)| lit(ScalarValue::Utf8(None)).alias(*key)).collect();
+        return extend(charges, nothing).map_err(step);
+    }
+    let commitment = format!(
+        "case when RuleOrdinal <> {FOLLOWS} or FollowerKind in ('unused_commitment', 'commitment_purchase') \
+         or ResourceId is null or ResourceId = CommitmentDiscountId then CommitmentDiscountId end"
+    );
+    let own = |name: &str| format!("Own{name}");
+    let candidates = vec![
+        sql(context, &charges, &commitment, &own("CommitmentDiscountId")).map_err(&step)?,
+        ident("ResourceId").alias(own("ResourceId")),
+        ident("SkuId").alias(own("SkuId")),
+    ];
+    let charges = extend(charges, candidates).map_err(&step)?;
+    let wanted = charges
+        .clone()
+        .filter(ident("RuleOrdinal").eq(lit(FOLLOWS)))
+        .and_then(|followers| followers.select(FOLLOW_KEYS.iter().map(|(_, name)| ident(own(name))).collect::<Vec<_>>()))
+        .and_then(DataFrame::distinct)
+        .map_err(&step)?;
+    let wanted = barrier.materialize("follow_keys", wanted).await?;
+    let mut charges = charges;
+    for (key, name) in FOLLOW_KEYS {
+        let known = context
+            .read_table(std::sync::Arc::clone(&wanted))
+            .and_then(|keys| keys.select(vec![ident(own(name)).alias(key)]))
+            .and_then(|keys| keys.filter(ident(key).is_not_null()))
+            .and_then(DataFrame::distinct)
+            .map_err(&step)?;
+        // the small side is the build side
+        charges = known
+            .join(charges, JoinType::Right, &[key], &[own(name).as_str()], None)
+            .map_err(&step)?;
+    }
+    Ok(charges)
+}
+
+/// Names of the columns that identify a cell.
+fn identity(plan: &AllocationPlan) -> Vec<(String, Expr)> {
+    let own = [
+        "x_Source", "BillingCurrency", "FollowerKind", "RuleMatches", "RuleOrdinal", "DirectTarget", "SpanStart",
+        "SpanEnd", "ServiceName", "SubAccountId", "BillingAccountId",
+    ];
+    let mut names: Vec<String> = own.iter().map(|name| (*name).to_owned()).collect();
+    names.extend(FOLLOW_KEYS.iter().map(|(key, _)| (*key).to_owned()));
+    names.extend((0..plan.match_sets.len()).map(match_key_column));
+    names.extend(plan.kept.iter().map(|column| column.name.clone()));
+    names.extend(plan.reads.columns.iter().cloned());
+    let mut seen = HashSet::new();
+    let columns = names.into_iter().filter(|name| seen.insert(name.clone())).map(|name| (name.clone(), ident(name)));
+    let tags = plan.reads.tags.values().enumerate().map(|(index, tag)| (format!("Tag{}", index + 1), tag.clone()));
+    columns.chain(tags).collect()
+}
+
+fn grouped(charges: DataFrame, plan: &AllocationPlan) -> Result<DataFrame, DataFusionError> {
+    let identity = identity(plan);
+    let group = identity.iter().map(|(name, value)| value.clone().alias(format!("Cell{name}"))).collect();
+    let mut totals = vec![count(lit(1_i64)).alias("ChargeCount")];
+    totals.extend(Ledger::ALL.map(|ledger| sum(ident(ledger.column())).alias(ledger.column())));
+    let cells = charges.aggregate(group, totals)?;
+    let mut columns = described(plan)?;
+    columns.push(ident("ChargeCount"));
+    columns.extend(Ledger::ALL.map(|ledger| cast(ident(ledger.column()), DataType::Decimal128(38, 12)).alias(ledger.column())));
+    let id = crate::udf::named("charge_id").ok_or_else(|| DataFusionError::Internal("no charge_id".to_owned()))?;
+    let values = identity.iter().map(|(name, _)| ident(format!("Cell{name}"))).collect();
+    columns.insert(0, id.call(values).alias("CellId"));
+    columns.push(dimensions(plan).alias("Dimensions"));
+    cells.select(columns)
+}
+
+/// The columns of a cell besides its id, totals and dimensions.
+fn described(plan: &AllocationPlan) -> Result<Vec<Expr>, DataFusionError> {
+    let cell = |name: &str| ident(format!("Cell{name}"));
+    let by_cell_rule = |values: Vec<(i64, Expr)>| -> Result<Expr, DataFusionError> {
+        use datafusion::common::tree_node::{Transformed, TreeNode};
+        let expression = by_rule(values)?;
+        let renamed = expression.transform_up(|node| {
+            Ok(match node {
+                Expr::Column(column) if column.name == "RuleOrdinal" => Transformed::yes(cell("RuleOrdinal")),
+                other => Transformed::no(other),
+            })
+        })?;
+        Ok(renamed.data)
+    };
+    let mut stages = vec![(FOLLOWS, lit(FOLLOWERS)), (STAYS, lit(FOLLOWERS)), (0, lit(UNMATCHED))];
+    stages.extend(numbered(plan).map(|(ordinal, rule)| (ordinal, lit(rule.stage.clone()))));
+    let mut rules = vec![(FOLLOWS, cell("FollowerKind")), (STAYS, cell("FollowerKind"))];
+    rules.extend(numbered(plan).map(|(ordinal, rule)| (ordinal, lit(rule.id.clone()))));
+    let mut methods = vec![(FOLLOWS, lit("follow")), (STAYS, lit("unallocated"))];
+    methods.extend(numbered(plan).map(|(ordinal, rule)| (ordinal, lit(rule.method))));
+    let mut keys: Vec<Expr> = (0..plan.match_sets.len()).map(|index| cell(&match_key_column(index))).collect();
+    if keys.is_empty() {
+        keys.push(lit(ScalarValue::Utf8(None)));
+    }
+    let mut columns = vec![
+        by_cell_rule(stages)?.alias("Stage"),
+        by_cell_rule(rules)?.alias("RuleId"),
+        by_cell_rule(methods)?.alias("Method"),
+        make_array(keys).alias("DriverKeys"),
+        cell("SpanStart").alias("ChargePeriodStart"),
+        cell("SpanEnd").alias("ChargePeriodEnd"),
+    ];
+    let same = [
+        "x_Source", "BillingCurrency", "DirectTarget", "FollowerKind", "RuleMatches", "RuleOrdinal", "ServiceName",
+        "SubAccountId", "BillingAccountId",
+    ];
+    columns.extend(same.iter().map(|name| cell(name).alias(*name)));
+    columns.extend(FOLLOW_KEYS.iter().map(|(key, _)| cell(key).alias(*key)));
+    Ok(columns)
+}
+
+/// Kept columns and dimensions as one opaque value; SQL carries it without knowing its fields.
+fn dimensions(plan: &AllocationPlan) -> Expr {
+    let mut fields: Vec<Expr> = plan
+        .kept
+        .iter()
+        .flat_map(|column| [lit(column.name.clone()), ident(format!("Cell{}", column.name))])
+        .collect();
+    if fields.is_empty() {
+        fields = vec![lit("none"), lit(true)];
+    }
+    named_struct(fields)
+}

@@ -1,0 +1,34 @@
+-- model:   unit_economics_daily
+-- grain:   one row per unit metric, ledger, currency, target, dimensions and day
+-- inputs:  unit_days
+-- params:  $billing_period
+-- why:     cost, quantity and cost per unit. Where nothing was measured, or zero, the cost stays
+--          visible and the unit cost is empty with a reason: never infinity, never left out.
+
+with
+
+days as (
+
+    select * from unit_days
+
+)
+
+select
+    $billing_period as x_BillingPeriod,
+    ChargeDate as x_ChargeDate,
+    UnitMetric as x_UnitMetric,
+    Metric as x_Metric,
+    Ledger as x_Ledger,
+    BillingCurrency,
+    match_value(UnitKey, 1) as x_AllocationTargetId,
+    UnitKey,
+    Cost as x_Cost,
+    Quantity as x_Quantity,
+    QuantityUnit as x_QuantityUnit,
+    case when Quantity > 0 then divide_round(Cost, Quantity) end as x_UnitCost,
+    case
+        when Quantity is null then 'no_quantity'
+        when Quantity = 0 then 'zero_quantity'
+        when Quantity < 0 then 'negative_quantity'
+    end as x_UnitCostReason
+from days
