@@ -197,18 +197,28 @@ impl Destination {
         upload.finish().await.map(|_| ()).map_err(refused)
     }
 
-    /// Copies an object within the store.
-    pub(crate) async fn copy(&self, from: &Path, relative: &str) -> Result<()> {
-        let to = self.location(relative);
-        self.store.copy(from, &to).await.map_err(|cause| error::store(cause, "copy an object", from))
+    /// Copies an object within the destination.
+    pub(crate) async fn copy(&self, from: &str, to: &str) -> Result<()> {
+        if let Some(directory) = &self.local_directory {
+            return self.upload(&directory.join(from), to).await;
+        }
+        let (from, to) = (self.location(from), self.location(to));
+        self.store.copy(&from, &to).await.map_err(|cause| error::store(cause, "copy an object", from))
     }
 
-    /// Deletes an object; one that is already gone is fine.
+    /// Deletes an object; one that is already gone is fine. Folders that become empty go too.
     pub(crate) async fn delete(&self, location: &Path) -> Result<()> {
         match self.store.delete(location).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(cause) => Err(error::store(cause, "delete an object", location)),
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(cause) => return Err(error::store(cause, "delete an object", location)),
         }
+        if let Some(directory) = &self.local_directory {
+            let (root, file) = (directory.clone(), directory.join(self.relative(location)));
+            tokio::task::spawn_blocking(move || local::remove_empty_folders(&root, &file))
+                .await
+                .map_err(|cause| error::internal("a file task ended early").with_source(cause))?;
+        }
+        Ok(())
     }
 }
 
@@ -232,6 +242,16 @@ mod local {
             // A link is free; across file systems the bytes must be copied.
             fs::hard_link(from, temporary).or_else(|_| fs::copy(from, temporary).map(|_| ()))
         })
+    }
+
+    /// Removes the folders above `file` up to `root`, as far as they are empty.
+    pub(super) fn remove_empty_folders(root: &Path, file: &Path) {
+        for folder in file.ancestors().skip(1).take_while(|folder| *folder != root && folder.starts_with(root)) {
+            // The first folder that holds something ends this; that is no failure.
+            if fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
     }
 
     fn replace(target: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {

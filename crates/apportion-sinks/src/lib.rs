@@ -15,7 +15,7 @@ mod delta;
 mod destination;
 mod digest;
 mod error;
-mod ledger;
+pub mod ledger;
 mod parquet;
 mod preflight;
 mod read;
@@ -25,10 +25,7 @@ mod writer;
 
 pub use self::delta::DeltaSink;
 pub use self::destination::{Destination, INTERNAL_FOLDER};
-pub use self::ledger::{
-    ErrorEntry, InputObject, LedgerSum, PublishedEntry, RunEntry, RunLedger, UnitEntry, UnitStatus, read_ledger,
-    read_runs,
-};
+pub use self::ledger::{RunEntry, RunLedger, read_ledger, read_runs};
 pub use self::parquet::ParquetSink;
 pub use self::preflight::require_conditional_put;
 pub use self::read::{objects_table, published_table, staged_table};

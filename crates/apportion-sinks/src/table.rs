@@ -3,6 +3,8 @@
 //! These types say nothing about a format, so that the runner treats Parquet and Delta alike.
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::Column;
+use datafusion::logical_expr::{Expr, SortExpr};
 use object_store::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +32,7 @@ pub struct TableSpec {
     pub schema: SchemaRef,
     /// Partition columns, outermost folder first. All are strings.
     pub partition_by: Vec<String>,
-    /// The total order of rows, ending in a unique key.
+    /// The total order of rows, ascending with nulls last, ending in a unique key.
     pub sort_by: Vec<String>,
 }
 
@@ -60,6 +62,12 @@ impl TableSpec {
             .map(|field| field.as_ref().clone().with_metadata(std::collections::HashMap::new()))
             .collect();
         Ok(Schema::new(fields).into())
+    }
+
+    /// The total order as a sort of a query: ascending, nulls last, as a plain `ORDER BY` has it.
+    #[must_use]
+    pub fn sort_order(&self) -> Vec<SortExpr> {
+        self.sort_by.iter().map(|name| Expr::Column(Column::from_name(name)).sort(true, false)).collect()
     }
 
     /// Brings `partition` into the table's order and checks it is complete and safe as a path.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,8 @@ pub(super) struct PartState {
 }
 
 const DOCUMENT: &str = "state.json";
+/// Documents read at the same time.
+const READS_IN_FLIGHT: usize = 16;
 
 fn document(place: &Place) -> String {
     format!("{INTERNAL_FOLDER}/tables/{}/{DOCUMENT}", place.folder)
@@ -55,7 +58,7 @@ pub(super) async fn read_matching(
 ) -> Result<Vec<(PartitionValues, PartitionState)>> {
     let folder = format!("{INTERNAL_FOLDER}/tables/{}", table.name);
     let root = destination.location(&folder);
-    let mut states = Vec::new();
+    let mut places = Vec::new();
     for object in destination.list(&folder).await? {
         let Some(rest) = object.location.prefix_match(&root) else { continue };
         let segments: Vec<String> = rest.map(|part| part.as_ref().to_owned()).collect();
@@ -63,15 +66,16 @@ pub(super) async fn read_matching(
             continue;
         };
         let Some(partition) = parse_partition(table, folders) else { continue };
-        if !matches(&partition, filter) {
-            continue;
-        }
-        let place = Place::try_new(table, &partition)?;
-        if let Some(state) = read(destination, &place).await?.filter(|s| s.version > 0 || s.publishing.is_some()) {
-            states.push((partition, state));
+        if matches(&partition, filter) {
+            places.push((Place::try_new(table, &partition)?, partition));
         }
     }
-    Ok(states)
+    let states = futures::stream::iter(places)
+        .map(|(place, partition)| async move { Ok((partition, read(destination, &place).await?)) })
+        .buffered(READS_IN_FLIGHT);
+    let states: Vec<(PartitionValues, Option<PartitionState>)> = states.try_collect().await?;
+    let known = |state: &PartitionState| state.version > 0 || state.publishing.is_some();
+    Ok(states.into_iter().filter_map(|(partition, state)| Some((partition, state.filter(known)?))).collect())
 }
 
 /// Names of the parts that already are in place with the staged content.

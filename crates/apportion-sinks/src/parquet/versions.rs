@@ -23,11 +23,11 @@ fn folder(place: &Place, version: u64) -> String {
 pub(super) async fn archive(destination: &Destination, place: &Place, state: &PartitionState) -> Result<()> {
     let folder = folder(place, state.version);
     for part in &state.parts {
-        let from = destination.location(&place.object(&part.name));
+        let from = place.object(&part.name);
         match destination.copy(&from, &format!("{folder}/{}", part.name)).await {
             // Somebody deleted the object by hand; there is nothing left to keep of it.
             Err(missing) if missing.kind() == ErrorKind::NotFound => {
-                tracing::warn!(object = %from, "object to be superseded is missing, its version is not kept");
+                tracing::warn!(object = from, "object to be superseded is missing, its version is not kept");
                 return Ok(());
             }
             other => other?,

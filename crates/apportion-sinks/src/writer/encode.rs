@@ -16,7 +16,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, ParquetMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{SchemaDescPtr, TypePtr};
+use parquet::schema::types::{ColumnPath, SchemaDescPtr, TypePtr};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -208,7 +208,12 @@ fn properties(table: &TableSpec, schema: &SchemaRef, options: &WriterOptions) ->
         .filter_map(|index| leaf_index(schema, index))
         .map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: false })
         .collect();
-    Ok(WriterProperties::builder()
+    let mut builder = WriterProperties::builder();
+    if let Some(key) = table.sort_by.last() {
+        // The order ends in a unique key: its dictionary would be as large as the column.
+        builder = builder.set_column_dictionary_enabled(ColumnPath::from(key.as_str()), false);
+    }
+    Ok(builder
         .set_created_by(concat!("apportion version ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_key_value_metadata(Some(vec![KeyValue::new("apportion.table".to_owned(), table.name.clone())]))
         .set_compression(Compression::ZSTD(level))

@@ -126,7 +126,7 @@ async fn a_store_that_ignores_conditional_writes_is_refused() {
     assert_eq!(
         error.to_string(),
         "this store ignores conditional writes (If-None-Match), so a Delta table could lose commits; \
-         choose `parquet` or another store (object: warehouse/_apportion/preflight/conditional-put)"
+         choose `parquet` or another store (destination: warehouse)"
     );
     assert!(server.keys(BUCKET).is_empty(), "neither table nor probe is left");
 }

@@ -1,8 +1,9 @@
 //! What the run ledger promises.
 
-use apportion_sinks::{
-    ErrorEntry, Format, InputObject, LedgerSum, PublishedEntry, RunEntry, RunLedger, UnitEntry, UnitStatus,
-    read_ledger, read_runs,
+use apportion_sinks::Format;
+use apportion_sinks::ledger::{
+    ErrorEntry, InputObject, LedgerSum, PublishedEntry, RunEntry, RunLedger, UnitEntry, UnitStatus, read_ledger,
+    read_runs,
 };
 use apportion_spec::{Error, ErrorKind};
 use chrono::{DateTime, Utc};

@@ -125,3 +125,16 @@ async fn open_readers_of_a_local_file_keep_the_old_content() {
     assert!(seen == before);
     assert!(std::fs::read(&path).unwrap() != before);
 }
+
+#[tokio::test]
+async fn an_emptied_partition_leaves_no_folder() {
+    let world = World::local(Format::Parquet).await;
+    let (january, february) = (partition("aws", "2026-01"), partition("aws", "2026-02"));
+    for at in [&january, &february] {
+        world.publish(at, &rows(at, 10, 0), "run-1").await.unwrap();
+    }
+    world.publish(&january, &rows(&january, 0, 0), "run-2").await.unwrap();
+    let source = world.directory().join("charges/x_Source=aws");
+    assert!(!source.join("x_BillingPeriod=2026-01").exists());
+    assert!(source.join("x_BillingPeriod=2026-02").exists());
+}

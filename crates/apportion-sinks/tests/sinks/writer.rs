@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use apportion_sinks::{ColumnLayout, StatisticsValue, WriterOptions, staged_table, write_staged};
+use apportion_sinks::{ColumnLayout, StatisticsValue, TableSpec, WriterOptions, staged_table, write_staged};
 use apportion_spec::ErrorKind;
-use arrow::array::{Array, ArrayRef, RecordBatch, StringViewArray};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, StringViewArray, StructArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::prelude::SessionContext;
@@ -180,4 +180,34 @@ async fn what_breaks_the_contract_is_refused() {
         refusal(&replace(0, nulls)).await.to_string(),
         "a column that must have a value holds nulls (table: charges, column: BilledCost, nulls: 50)"
     );
+}
+
+#[tokio::test]
+async fn nested_columns_are_written_whole() {
+    let inner = |name: &str, data_type| Arc::new(Field::new(name, data_type, true));
+    let costs: ArrayRef = Arc::new(StructArray::from(vec![
+        (inner("Name", DataType::Utf8), Arc::new(StringArray::from(vec![Some("a"), None, Some("c")])) as ArrayRef),
+        (inner("Size", DataType::Int64), Arc::new(Int64Array::from(vec![1, 2, 3])) as ArrayRef),
+    ]));
+    let key: ArrayRef = Arc::new(StringArray::from(vec!["1", "2", "3"]));
+    let batch = RecordBatch::try_from_iter([("Costs", costs), ("Key", key)]).unwrap();
+    let table = TableSpec {
+        name: "nested".to_owned(),
+        description: String::new(),
+        schema: batch.schema(),
+        partition_by: Vec::new(),
+        sort_by: vec!["Key".to_owned()],
+    };
+    for encoders in [1, 2, 5] {
+        let staging = tempfile::tempdir().unwrap();
+        let options = WriterOptions { encoders, ..small() };
+        let staged =
+            write_staged(stream(&batch, 2), staging.path(), &table, ColumnLayout::AllColumns, &options).await.unwrap();
+        let file = File::open(&staged.parts[0].path).unwrap();
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        assert_eq!(builder.metadata().row_group(0).sorting_columns().unwrap()[0].column_idx, 2);
+        let back: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
+        assert_eq!(text(&back), text(std::slice::from_ref(&batch)));
+        assert_eq!(staged.parts[0].statistics.len(), 1, "only plain columns have statistics");
+    }
 }
