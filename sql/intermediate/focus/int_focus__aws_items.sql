@@ -53,17 +53,18 @@ classified as (
             else cast(0 as decimal(38, 12))
         end as unused_cost
     from line_items
-    where line_item_type <> 'SavingsPlanNegation' and not is_split_row
 
 ),
 
--- an unknown unused cost (a net amount is missing) keeps its row, so that a check can find it
+-- no list, no row: dropping and multiplying rows in one step copies them once. An unknown unused
+-- cost (a net amount is missing) keeps its row, so that a check can find it
 parts as (
 
     select
         classified.*,
         unnest(
             case
+                when line_item_type = 'SavingsPlanNegation' or is_split_row then null
                 when unused_cost = 0 then make_array('charge')
                 else make_array('charge', 'unused')
             end
@@ -116,7 +117,8 @@ quantified as (
         costed.*,
         case
             when not is_priced then null
-            when part = 'unused' and savings_plan_arn is not null then total_commitment - used_commitment
+            when part = 'unused' and savings_plan_arn is not null
+                then total_commitment - used_commitment
             when part = 'unused' then coalesce(unused_units, 0)
             when list_cost = 0 and contracted_cost = 0 then coalesce(usage_amount, 0)
             when coalesce(usage_amount, 0) = 0
@@ -189,30 +191,13 @@ select
     description,
     product_code,
     coalesce(service_code, product_code) as service_code,
-    coalesce(
-        map_value(product_attributes, 'product_name'),
-        map_value(product_attributes, 'servicename'),
-        service_code,
-        product_code
-    ) as service_name,
+    service_name,
     product_family,
     instance_type,
-    case
-        when instance_type is not null and is_priced then map_value(product_attributes, 'vcpu')
-    end as vcpu,
-    case
-        when instance_type is not null and is_priced then map_value(product_attributes, 'memory')
-    end as memory,
-    case
-        when instance_type is not null and is_priced
-            then map_value(product_attributes, 'operating_system')
-    end as operating_system,
-    coalesce(
-        region_code,
-        map_value(product_attributes, 'region'),
-        rtrim(availability_zone, 'abcdef'),
-        from_region_code
-    ) as region_id,
+    vcpu,
+    memory,
+    operating_system,
+    region_id,
     availability_zone,
     case
         when part = 'unused' or kind in ('commitment', 'commitment_upfront', 'commitment_refund')
@@ -221,7 +206,7 @@ select
     end as resource_id,
     case
         when resource_id is not null and kind not in ('commitment', 'commitment_upfront')
-            then coalesce(map_value(resource_tags, 'user_name'), map_value(resource_tags, 'user_Name'))
+            then resource_name
     end as resource_name,
     capacity_reservation_id,
     capacity_reservation_status,
@@ -231,7 +216,8 @@ select
     savings_plan_arn is not null as is_spend_commitment,
     case
         when commitment_id is null or not is_priced then null
-        when savings_plan_arn is not null and part = 'unused' then total_commitment - used_commitment
+        when savings_plan_arn is not null and part = 'unused'
+            then total_commitment - used_commitment
         when savings_plan_arn is not null and kind = 'covered' then savings_plan_effective_cost
         when savings_plan_arn is not null and kind = 'commitment' then total_commitment
         when savings_plan_arn is not null then cost
@@ -254,7 +240,9 @@ select
     -- price and quantity
     is_priced,
     sku_id,
-    case when is_priced then coalesce(rate_code, sku_id || '.' || rate_id, sku_id) end as sku_price_id,
+    case
+        when is_priced then coalesce(rate_code, sku_id || '.' || rate_id, sku_id)
+    end as sku_price_id,
     pricing_unit,
     pricing_quantity,
     case
@@ -282,7 +270,7 @@ select
     -- as delivered
     operation,
     usage_type,
-    coalesce(tags_json(resource_tags), tags_json(tags)) as tags,
-    map_json(cost_category) as cost_categories,
-    map_json(discount) as discounts
+    tags,
+    cost_categories,
+    discounts
 from priced

@@ -2,10 +2,11 @@
 -- grain:   one row per line item of the bill (line_item_id, time_interval)
 -- inputs:  src_aws__cur
 -- params:  $billing_period_start, $cost_basis
--- why:     the only place where the bill's doubles become decimals and where the cost basis is
---          chosen. cost, contracted_rate and all commitment amounts follow $cost_basis together;
---          a missing net amount beside a non-zero gross one stays NULL and fails the not-null
---          check, because reading it as zero would lose money.
+-- why:     the only place where the bill's doubles become decimals, where its maps are read
+--          (copying maps through later steps is slow) and where the cost basis is chosen. cost,
+--          contracted_rate and all commitment amounts follow $cost_basis together; a missing net
+--          amount beside a non-zero gross one stays NULL and fails the not-null check, because
+--          reading it as zero would lose money.
 
 with
 
@@ -48,21 +49,34 @@ select
     -- service, product and resource
     line_item_product_code as product_code,
     product_servicecode as service_code,
-    product as product_attributes,
+    coalesce(
+        map_value(product, 'product_name'),
+        map_value(product, 'servicename'),
+        product_servicecode,
+        line_item_product_code
+    ) as service_name,
+    map_value(product, 'vcpu') as vcpu,
+    map_value(product, 'memory') as memory,
+    map_value(product, 'operating_system') as operating_system,
     product_product_family as product_family,
     product_instance_type as instance_type,
     product_sku as sku,
-    product_region_code as region_code,
-    product_from_region_code as from_region_code,
+    coalesce(
+        product_region_code,
+        map_value(product, 'region'),
+        rtrim(line_item_availability_zone, 'abcdef'),
+        product_from_region_code
+    ) as region_id,
     line_item_availability_zone as availability_zone,
     line_item_resource_id as resource_id,
     line_item_usage_type as usage_type,
     line_item_operation as operation,
     line_item_line_item_description as description,
-    resource_tags,
-    tags,
-    cost_category,
-    discount,
+    coalesce(map_value(resource_tags, 'user_name'), map_value(resource_tags, 'user_Name'))
+        as resource_name,
+    coalesce(tags_json(resource_tags), tags_json(tags)) as tags,
+    map_json(cost_category) as cost_categories,
+    map_json(discount) as discounts,
     capacity_reservation_capacity_reservation_arn as capacity_reservation_id,
     capacity_reservation_capacity_reservation_status as capacity_reservation_status,
 
@@ -83,7 +97,8 @@ select
     decimal_from_double(
         case
             when $cost_basis <> 'net' then coalesce(line_item_unblended_cost, 0)
-            when coalesce(line_item_unblended_cost, 0) = 0 then coalesce(line_item_net_unblended_cost, 0)
+            when coalesce(line_item_unblended_cost, 0) = 0
+                then coalesce(line_item_net_unblended_cost, 0)
             else line_item_net_unblended_cost
         end
     ) as cost,
@@ -93,7 +108,8 @@ select
     decimal_from_double(
         case
             when $cost_basis <> 'net' then coalesce(reservation_effective_cost, 0)
-            when coalesce(reservation_effective_cost, 0) = 0 then coalesce(reservation_net_effective_cost, 0)
+            when coalesce(reservation_effective_cost, 0) = 0
+                then coalesce(reservation_net_effective_cost, 0)
             else reservation_net_effective_cost
         end
     ) as reservation_effective_cost,

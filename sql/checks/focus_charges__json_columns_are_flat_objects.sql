@@ -1,0 +1,66 @@
+-- model:   focus_charges__json_columns_are_flat_objects
+-- severity: fail
+-- grain:   one row per offending charge (x_ChargeId)
+-- inputs:  focus_charges
+-- params:  none
+-- why:     Tags, AllocatedTags and SkuPriceDetails are JSON objects without nesting; other JSON
+--          columns are objects (F10, F11). A value is nested where a bracket opens right after a
+--          colon.
+
+with
+
+charges as (
+
+    select * from focus_charges
+
+),
+
+-- each row names the first rule it breaks, so that the table is read once
+judged as (
+
+    select
+        x_ChargeId,
+        Tags,
+        AllocatedTags,
+        SkuPriceDetails,
+        case
+            when not starts_with(Tags, '{') or not ends_with(Tags, '}')
+                then 'Tags is not an object'
+            when not starts_with(AllocatedTags, '{') or not ends_with(AllocatedTags, '}')
+                then 'AllocatedTags is not an object'
+            when not starts_with(SkuPriceDetails, '{') or not ends_with(SkuPriceDetails, '}')
+                then 'SkuPriceDetails is not an object'
+            when not starts_with(AllocatedMethodDetails, '{')
+                or not ends_with(AllocatedMethodDetails, '}')
+                then 'AllocatedMethodDetails is not an object'
+            when not starts_with(ContractApplied, '{') or not ends_with(ContractApplied, '}')
+                then 'ContractApplied is not an object'
+            when not starts_with(CommitmentProgramEligibilityDetails, '{')
+                or not ends_with(CommitmentProgramEligibilityDetails, '}')
+                then 'CommitmentProgramEligibilityDetails is not an object'
+            when not starts_with(x_CostCategories, '{') or not ends_with(x_CostCategories, '}')
+                then 'x_CostCategories is not an object'
+            when not starts_with(x_Discounts, '{') or not ends_with(x_Discounts, '}')
+                then 'x_Discounts is not an object'
+            when strpos(replace(Tags, '\"', ''), '":{') > 0
+                or strpos(replace(Tags, '\"', ''), '":[') > 0
+                then 'Tags is nested'
+            when strpos(replace(AllocatedTags, '\"', ''), '":{') > 0
+                or strpos(replace(AllocatedTags, '\"', ''), '":[') > 0
+                then 'AllocatedTags is nested'
+            when strpos(replace(SkuPriceDetails, '\"', ''), '":{') > 0
+                or strpos(replace(SkuPriceDetails, '\"', ''), '":[') > 0
+                then 'SkuPriceDetails is nested'
+        end as Rule
+    from charges
+
+)
+
+select
+    x_ChargeId,
+    Rule,
+    Tags,
+    AllocatedTags,
+    SkuPriceDetails
+from judged
+where Rule is not null

@@ -1,0 +1,17 @@
+-- model:   focus_charges__services_are_classified
+-- severity: warn
+-- grain:   one row per service without a category (x_ServiceCode, ServiceName)
+-- inputs:  focus_charges
+-- params:  none
+-- why:     a service code that sql/seeds/aws_service_categories.csv does not list is classified as
+--          Other.
+
+select
+    x_ServiceCode,
+    ServiceName,
+    count(*) as Charges,
+    sum(BilledCost) as BilledCost
+from focus_charges
+where ServiceCategory = 'Other'
+    and ServiceProviderName = HostProviderName
+group by x_ServiceCode, ServiceName
