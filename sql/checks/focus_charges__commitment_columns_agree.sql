@@ -35,18 +35,18 @@ judged as (
             )
                 then 'details without id'
             when CommitmentDiscountId is not null and ChargeCategory = 'Usage'
-            and ChargeClass is null and CommitmentDiscountStatus is null
+                and ChargeClass is null and CommitmentDiscountStatus is null
                 then 'usage without status'
             when CommitmentDiscountId is not null
                 and ChargeCategory in ('Usage', 'Purchase') and ChargeClass is null
-            and CommitmentDiscountQuantity is null
+                and CommitmentDiscountQuantity is null
                 then 'quantity is missing'
             when (CommitmentDiscountQuantity is null) <> (CommitmentDiscountUnit is null)
                 then 'unit without quantity or the reverse'
             when PricingCategory = 'Committed' and ChargeCategory <> 'Usage'
                 then 'committed price outside of usage'
             when CommitmentDiscountStatus is not null and ChargeClass is null
-            and coalesce(PricingCategory, '') <> 'Committed'
+                and coalesce(PricingCategory, '') <> 'Committed'
                 then 'used or unused commitment without committed price'
             when ChargeCategory = 'Purchase' and ChargeFrequency = 'Usage-Based'
                 then 'metered purchase'

@@ -23,8 +23,8 @@ judged as (
         CommitmentDiscountId,
         case
             when CommitmentDiscountId is not null and ChargeClass is null
-            and (ChargeCategory = 'Purchase' or CommitmentDiscountStatus = 'Unused')
-            and coalesce(ResourceId, '') <> CommitmentDiscountId
+                and (ChargeCategory = 'Purchase' or CommitmentDiscountStatus = 'Unused')
+                and coalesce(ResourceId, '') <> CommitmentDiscountId
                 then 'ResourceId is not the commitment'
         end as Rule
     from charges

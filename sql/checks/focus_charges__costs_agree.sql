@@ -33,8 +33,8 @@ judged as (
             when ChargeCategory in ('Tax', 'Credit') and EffectiveCost <> BilledCost
                 then 'effective tax or credit is not what is billed'
             when ChargeCategory = 'Usage' and ChargeClass is null
-            and CommitmentDiscountId is null and ContractApplied is null
-            and EffectiveCost <> BilledCost
+                and CommitmentDiscountId is null and ContractApplied is null
+                and EffectiveCost <> BilledCost
                 then 'uncovered usage is not what is billed'
             when CommitmentDiscountStatus = 'Unused'
                 and (BilledCost <> 0 or ConsumedQuantity is not null)
@@ -42,13 +42,13 @@ judged as (
             when CommitmentDiscountStatus = 'Used' and BilledCost <> 0
                 then 'used commitment is billed'
             when ChargeCategory in ('Credit', 'Adjustment') and ListUnitPrice is null
-            and (ListCost <> BilledCost or ContractedCost <> BilledCost)
+                and (ListCost <> BilledCost or ContractedCost <> BilledCost)
                 then 'stand-alone charge is not listed at what is billed'
             when ChargeCategory = 'Purchase' and CommitmentDiscountId is not null
-            and ChargeClass is null and EffectiveCost <> 0
+                and ChargeClass is null and EffectiveCost <> 0
                 then 'purchase of a commitment has an effective cost'
             when ChargeCategory = 'Purchase' and CommitmentDiscountId is null
-            and ChargeClass is null and EffectiveCost <> BilledCost
+                and ChargeClass is null and EffectiveCost <> BilledCost
                 then 'purchase that covers nothing is not what is billed'
         end as Rule
     from charges

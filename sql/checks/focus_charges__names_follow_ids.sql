@@ -40,7 +40,7 @@ judged as (
             when CapacityReservationId is null and CapacityReservationStatus is not null
                 then 'CapacityReservationStatus without id'
             when CapacityReservationId is not null and ChargeCategory = 'Usage'
-            and ChargeClass is null and CapacityReservationStatus is null
+                and ChargeClass is null and CapacityReservationStatus is null
                 then 'capacity reservation without status'
             when ChargeCategory in ('Usage', 'Purchase') and HostProviderName is null
                 then 'host of usage or purchase is missing'

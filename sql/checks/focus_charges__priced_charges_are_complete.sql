@@ -58,10 +58,10 @@ judged as (
             when (ConsumedUnit is null) <> (ConsumedQuantity is null)
                 then 'ConsumedUnit without ConsumedQuantity or the reverse'
             when ChargeCategory = 'Usage' and ChargeClass is null
-            and coalesce(CommitmentDiscountStatus, '') <> 'Unused' and ConsumedQuantity is null
+                and coalesce(CommitmentDiscountStatus, '') <> 'Unused' and ConsumedQuantity is null
                 then 'ConsumedQuantity is missing'
             when ConsumedQuantity is not null
-            and (ChargeCategory <> 'Usage' or CommitmentDiscountStatus = 'Unused')
+                and (ChargeCategory <> 'Usage' or CommitmentDiscountStatus = 'Unused')
                 then 'ConsumedQuantity outside of usage'
             when SkuId is null and SkuMeter is not null
                 then 'SkuMeter without SkuId'

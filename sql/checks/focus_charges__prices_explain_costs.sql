@@ -31,12 +31,12 @@ judged as (
             when ContractedUnitPrice < 0
                 then 'ContractedUnitPrice is negative'
             when abs(multiply_round(ListUnitPrice, PricingQuantity) - ListCost)
-            > greatest(abs(ListCost), cast(1 as decimal(38, 12)))
-            * cast('0.000000001' as decimal(12, 9))
+                > greatest(abs(ListCost), cast(1 as decimal(38, 12)))
+                * cast('0.000000001' as decimal(12, 9))
                 then 'ListCost is not price times quantity'
             when abs(multiply_round(ContractedUnitPrice, PricingQuantity) - ContractedCost)
-            > greatest(abs(ContractedCost), cast(1 as decimal(38, 12)))
-            * cast('0.000000001' as decimal(12, 9))
+                > greatest(abs(ContractedCost), cast(1 as decimal(38, 12)))
+                * cast('0.000000001' as decimal(12, 9))
                 then 'ContractedCost is not price times quantity'
         end as Rule
     from charges

@@ -33,11 +33,11 @@ judged as (
             when AllocatedTags is not null and AllocatedMethodId is null
                 then 'tags without method'
             when AllocatedMethodDetails is not null
-            and (AllocatedMethodDetails not like '%"Elements"%'
+                and (AllocatedMethodDetails not like '%"Elements"%'
                 or AllocatedMethodDetails not like '%"AllocatedRatio"%')
                 then 'details without elements'
             when AllocatedMethodDetails like '%"UsageQuantity"%'
-            and AllocatedMethodDetails not like '%"UsageUnit"%'
+                and AllocatedMethodDetails not like '%"UsageUnit"%'
                 then 'usage quantity without unit'
         end as Rule
     from charges

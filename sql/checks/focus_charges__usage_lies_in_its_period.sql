@@ -23,7 +23,7 @@ judged as (
         ChargePeriodEnd,
         case
             when ChargeCategory = 'Usage' and ChargeClass is null
-            and (ChargePeriodStart < BillingPeriodStart or ChargePeriodEnd > BillingPeriodEnd)
+                and (ChargePeriodStart < BillingPeriodStart or ChargePeriodEnd > BillingPeriodEnd)
                 then 'usage outside of its billing period'
         end as Rule
     from charges

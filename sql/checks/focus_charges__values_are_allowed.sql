@@ -42,7 +42,7 @@ judged as (
             when PricingCategory not in ('Standard', 'Dynamic', 'Committed', 'Other')
                 then 'PricingCategory'
             when length(BillingCurrency) <> 3
-            or BillingCurrency <> upper(BillingCurrency)
+                or BillingCurrency <> upper(BillingCurrency)
                 then 'BillingCurrency'
         end as Rule
     from charges

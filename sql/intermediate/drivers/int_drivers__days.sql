@@ -1,5 +1,5 @@
 -- model:   int_drivers__days
--- grain:   one row per telemetry, match key, day and target (Telemetry, MatchKey, ChargeDate, TargetId)
+-- grain:   one row per driver, key, day and target (Telemetry, MatchKey, ChargeDate, TargetId)
 -- inputs:  telemetry_quantities, telemetry_previous_quantities
 -- params:  none
 -- why:     what was measured on a day, whichever billing period the day lies in: a correction of

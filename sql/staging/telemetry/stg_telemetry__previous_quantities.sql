@@ -1,5 +1,5 @@
 -- model:   stg_telemetry__previous_quantities
--- grain:   one row per telemetry, match key, day and target (Telemetry, MatchKey, ChargeDate, TargetId)
+-- grain:   one row per driver, key, day and target (Telemetry, MatchKey, ChargeDate, TargetId)
 -- inputs:  src_telemetry_previous
 -- params:  none
 -- why:     the telemetry of the billing period before: it stands in for a driver that was not

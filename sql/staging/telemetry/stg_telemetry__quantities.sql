@@ -1,5 +1,5 @@
 -- model:   stg_telemetry__quantities
--- grain:   one row per telemetry, match key, day and target (Telemetry, MatchKey, ChargeDate, TargetId)
+-- grain:   one row per driver, key, day and target (Telemetry, MatchKey, ChargeDate, TargetId)
 -- inputs:  src_telemetry
 -- params:  none
 -- why:     aggregated here because measurements are many and nothing downstream looks at one.

@@ -1,0 +1,14 @@
+-- model:    driver_quantities__keys_are_unique
+-- grain:    one row per repeated key
+-- inputs:   driver_quantities
+-- params:   none
+-- severity: fail
+-- why:      a target occurs once in a pool; twice, and its cells would be split twice.
+
+select
+    x_PoolId,
+    x_AllocationTargetId,
+    count(*) as Repetitions
+from driver_quantities
+group by x_PoolId, x_AllocationTargetId
+having count(*) > 1
