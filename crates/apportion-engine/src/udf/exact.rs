@@ -21,6 +21,9 @@ use arrow::datatypes::i256;
 /// The largest unscaled value of a decimal with 38 digits.
 pub(crate) const MAX_UNSCALED: i128 = 99_999_999_999_999_999_999_999_999_999_999_999_999;
 
+/// 10^12, one unit of a weight.
+const WEIGHT_UNIT: i128 = 1_000_000_000_000;
+
 /// 10^18, the factor between a price and a whole unit.
 const PRICE_UNIT: i128 = 1_000_000_000_000_000_000;
 
@@ -72,7 +75,19 @@ fn share(cost: i128, weight: i128, total: i128) -> Result<i128, Inexact> {
     if weight == total {
         return Ok(cost);
     }
+    if cost.checked_mul(weight).is_none()
+        && let (Some(weight), Some(total)) = (whole(weight), whole(total))
+    {
+        // Whole numbers carry twelve zeros each; without them the product mostly fits 128 bits.
+        return multiply_divide(cost, weight, total);
+    }
     multiply_divide(cost, weight, total)
+}
+
+/// The integer that a weight of 12 decimals stands for, if it is one.
+fn whole(weight: i128) -> Option<i128> {
+    let rest = weight.checked_rem(WEIGHT_UNIT)?;
+    if rest == 0 { weight.checked_div(WEIGHT_UNIT) } else { None }
 }
 
 /// `numerator / denominator` of two amounts as an unscaled price; `None` for a zero denominator.

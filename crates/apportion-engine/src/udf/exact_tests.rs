@@ -15,8 +15,10 @@ fn cost() -> impl Strategy<Value = i128> {
     prop_oneof![-1_000_i128..=1_000, -HUGE / 1_000_000_000_000..=HUGE / 1_000_000_000_000, -HUGE..=HUGE]
 }
 
+/// Weights of any size, also whole numbers as telemetry counts them.
 fn weights() -> impl Strategy<Value = Vec<i128>> {
-    let weight = prop_oneof![Just(0_i128), 0_i128..=10, 0_i128..=HUGE, 0_i128..=HEAVY];
+    let whole = (0_i128..=HEAVY / WEIGHT_UNIT).prop_map(|weight| weight * WEIGHT_UNIT);
+    let weight = prop_oneof![Just(0_i128), 0_i128..=10, 0_i128..=HUGE, 0_i128..=HEAVY, whole];
     prop::collection::vec(weight, 1..40).prop_filter("some weight", |weights| weights.iter().sum::<i128>() > 0)
 }
 
@@ -125,6 +127,19 @@ fn a_hundred_in_three_is_the_published_example() {
     assert_eq!(split(10_000, &[1, 1, 1]), [3_333, 3_334, 3_333]);
     assert_eq!(split(-10_000, &[1, 1, 1]), [-3_333, -3_334, -3_333]);
     assert_eq!(split(1, &[1, 1]), [1, 0]);
+}
+
+proptest! {
+    #[test]
+    fn whole_weights_take_the_short_way_to_the_same_parts(
+        cost in any::<i128>(),
+        weights in prop::collection::vec(1_i128..=HEAVY / WEIGHT_UNIT, 2),
+    ) {
+        let cost = cost % MAX_UNSCALED;
+        let (weight, total) = (weights[0] * WEIGHT_UNIT, (weights[0] + weights[1]) * WEIGHT_UNIT);
+        let expected = i128::try_from(reference(cost, weight, total)).unwrap();
+        prop_assert_eq!(apportion(cost, 0, weight, total), Ok(expected));
+    }
 }
 
 #[test]

@@ -51,16 +51,20 @@ fn kernel(arguments: &Arguments<'_>) -> Result<ArrayRef> {
     Ok(Arc::new(StringArray::try_new(offsets, Buffer::from_vec(bytes), None)?))
 }
 
-/// Appends a value so that no other sequence of values gives the same bytes.
+/// Appends a value so that no other sequence of values gives the same bytes: its length plus one
+/// in groups of seven bits (zero is NULL), then the value. Few bytes mean few blocks to digest.
 fn frame(message: &mut Vec<u8>, value: Option<&str>) {
-    match value {
-        None => message.push(0),
-        Some(value) => {
-            message.push(1);
-            message.extend_from_slice(&(value.len() as u64).to_le_bytes());
-            message.extend_from_slice(value.as_bytes());
-        }
+    let Some(value) = value else {
+        message.push(0);
+        return;
+    };
+    let mut length = value.len() + 1;
+    while length > 0x7f {
+        message.push(0x80 | (length & 0x7f) as u8);
+        length >>= 7;
     }
+    message.push(length as u8);
+    message.extend_from_slice(value.as_bytes());
 }
 
 fn hex_digit(value: u8) -> u8 {
