@@ -39,8 +39,8 @@ def copy(connection, query, path, order):
 
 
 def normalize(connection, data, out):
-    """Bill to sorted FOCUS charges; all costs of this bill are below 1,000 but for a few fees."""
-    focus.prepare(connection, "bench", PERIOD, money=focus.FAST_MONEY)
+    """Bill to sorted FOCUS charges."""
+    focus.prepare(connection, "bench", PERIOD)
     focus.read_files(connection, manifest_files(data))
     copy(connection, focus.SQL, out / "focus_charges.parquet",
          "SubAccountId, ChargePeriodStart, ServiceName, x_ChargeId")

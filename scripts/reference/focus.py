@@ -5,17 +5,13 @@ import pathlib
 SQL = (pathlib.Path(__file__).parent / "focus_charges.sql").read_text(encoding="utf-8")
 
 # DuckDB prints a double as its shortest text and reads decimal text exactly, half away from zero.
-EXACT_MONEY = "try_cast(cast(x as varchar) as decimal(38, 12))"
-
-# The direct cast multiplies in floating point: exact for what has at most 12 decimals and is below
-# 1,000, which a benchmark may use on data it knows.
-FAST_MONEY = f"case when abs(x) < 1000 then cast(x as decimal(38, 12)) else {EXACT_MONEY} end"
+MONEY = "try_cast(cast(x as varchar) as decimal(38, 12))"
 
 
-def prepare(connection, source="aws-main", period="", cost_basis="gross", money=EXACT_MONEY):
+def prepare(connection, source="aws-main", period="", cost_basis="gross"):
     """Defines the macros and variables that focus_charges.sql reads."""
     connection.execute("set timezone = 'UTC'")
-    connection.execute(f"create or replace macro money(x) as {money}")
+    connection.execute(f"create or replace macro money(x) as {MONEY}")
     connection.execute("create or replace macro rate(x) as try_cast(x as decimal(38, 18))")
     for name, value in {"source": source, "billing_period": period,
                         "cost_basis": cost_basis}.items():

@@ -88,9 +88,10 @@ classified as (
 -- A fee with unused commitment is two charges: the purchase and the unused part.
 charges as (
 
-    select classified.*, part.is_unused
-    from classified,
-        unnest(case when unused_cost <> 0 then [false, true] else [false] end) as part(is_unused)
+    select
+        *,
+        unnest(case when unused_cost <> 0 then [false, true] else [false] end) as is_unused
+    from classified
 
 ),
 
@@ -256,21 +257,21 @@ select
     'Other' as ServiceSubcategory,
     nullif(product_sku, '') as SkuId,
     usage_type as SkuMeter,
-    case when cardinality(product) > 0
-         then to_json(map_from_entries(list_transform(list_sort(map_entries(product)),
-              lambda entry: struct_pack(k := 'x_' || entry.key, v := entry.value)))) end
-        as SkuPriceDetails,
+    case when nullif(product_instance_type, '') is not null
+         then json_object('InstanceType', product_instance_type,
+              'CoreCount', try_cast(product['vcpu'] as int),
+              'OperatingSystem', product['operating_system']) end as SkuPriceDetails,
     nullif(pricing_rate_code, '') as SkuPriceId,
     line_item_usage_account_id as SubAccountId,
     nullif(line_item_usage_account_name, '') as SubAccountName,
     'Account' as SubAccountType,
     case when cardinality(resource_tags) > 0
-         then to_json(map_from_entries(list_sort(list_transform(map_entries(resource_tags),
-              lambda entry: struct_pack(
-                  k := case when starts_with(entry.key, 'user_') then substr(entry.key, 6)
-                            when starts_with(entry.key, 'aws_') then 'aws:' || substr(entry.key, 5)
-                            else entry.key end,
-                  v := entry.value))))) end as Tags,
+         then '{' || array_to_string(list_sort(list_transform(map_entries(resource_tags),
+              lambda entry: to_json(
+                  case when starts_with(entry.key, 'user_') then substr(entry.key, 6)
+                       when starts_with(entry.key, 'aws_') then 'aws:' || substr(entry.key, 5)
+                       else entry.key end) || ':' || to_json(entry.value))), ',') || '}'
+         end as Tags,
     getvariable('billing_period')::varchar as x_BillingPeriod,
     left(sha256(getvariable('source') || '|' || identity_line_item_id || '|'
         || identity_time_interval || case when is_unused then '|unused' else '' end), 32)
