@@ -12,6 +12,8 @@ mod legacy;
 mod real;
 #[path = "sources/stores.rs"]
 mod stores;
+#[path = "sources/suite.rs"]
+mod suite;
 #[path = "sources/support.rs"]
 mod support;
 #[path = "sources/telemetry.rs"]

@@ -38,10 +38,19 @@ fn newest(manifests: &[ManifestObject]) -> Option<&ManifestObject> {
     if let Some(root) = current.max_by_key(|manifest| manifest.meta.last_modified) {
         return Some(root);
     }
-    if manifests.iter().all(|manifest| manifest.version.is_some()) {
-        return manifests.iter().max_by_key(|manifest| manifest.version.clone());
-    }
-    manifests.iter().max_by_key(|manifest| (manifest.meta.last_modified, manifest.version.clone()))
+    let dated = manifests.iter().all(|manifest| is_dated(manifest.version.as_deref()));
+    manifests.iter().max_by_key(|manifest| {
+        let modified = (!dated).then_some(manifest.meta.last_modified);
+        (modified, manifest.version.clone(), manifest.meta.last_modified)
+    })
+}
+
+/// Whether a delivery's folder starts with a time, so that names sort by age. Copies of a bucket
+/// keep names but not modification times.
+fn is_dated(version: Option<&str>) -> bool {
+    let Some(version) = version else { return false };
+    let shape: String = version.chars().take(11).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    shape.starts_with("00000000T") || shape.starts_with("0000-00-00T")
 }
 
 async fn by_manifest(
@@ -140,15 +149,12 @@ fn by_folder(location: &Location, period: BillingPeriod, data: Vec<Candidate>) -
     for candidate in data {
         versions.entry(candidate.version).or_default().push(candidate.meta);
     }
-    let newest = if versions.contains_key(&None) {
-        let modified = |objects: &[ObjectMeta]| objects.iter().map(|meta| meta.last_modified).max();
-        versions
-            .iter()
-            .max_by_key(|(version, objects)| (modified(objects), (*version).clone()))
-            .map(|(key, _)| key.clone())
-    } else {
-        versions.keys().next_back().cloned()
+    let dated = versions.keys().all(|version| is_dated(version.as_deref()));
+    let modified = |objects: &[ObjectMeta]| objects.iter().map(|meta| meta.last_modified).max();
+    let age = |(version, objects): &(&Option<String>, &Vec<ObjectMeta>)| {
+        ((!dated).then(|| modified(objects)).flatten(), (*version).clone())
     };
+    let newest = versions.iter().max_by_key(age).map(|(version, _)| version.clone());
     let objects = newest.and_then(|version| versions.remove(&version)).unwrap_or_default();
     if !versions.is_empty() {
         let count: usize = versions.values().map(Vec::len).sum();
@@ -159,4 +165,18 @@ fn by_folder(location: &Location, period: BillingPeriod, data: Vec<Candidate>) -
 
 fn folder(path: &Path) -> Option<&str> {
     path.as_ref().rsplit_once('/').map(|(folder, _)| folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_that_start_with_a_time_sort_by_age() {
+        assert!(is_dated(Some("20260103T010203Z-1f2e")));
+        assert!(is_dated(Some("2026-01-03T01:02:03.000Z-1f2e")));
+        assert!(!is_dated(Some("20260103-1f2e")));
+        assert!(!is_dated(Some("1f2e0000-0000")));
+        assert!(!is_dated(None));
+    }
 }

@@ -52,10 +52,15 @@ pub fn store_error(error: object_store::Error, object: impl std::fmt::Display) -
     if !code.is_empty() {
         mapped = mapped.with("code", code);
     }
-    if matches!(kind, ErrorKind::Internal | ErrorKind::Config | ErrorKind::Throttled) {
-        mapped = mapped.with("cause", one_line(&text));
+    match kind {
+        ErrorKind::Internal | ErrorKind::Config | ErrorKind::Throttled => mapped.with("cause", one_line(&text)),
+        // The store's own words name the missing action, for example a decryption key.
+        ErrorKind::PermissionDenied => match between(&text, "<Message>", "</Message>") {
+            Some(reason) => mapped.with("reason", one_line(reason)),
+            None => mapped,
+        },
+        _ => mapped,
     }
-    mapped
 }
 
 /// An error of DataFusion while a source was being read.
