@@ -22,7 +22,7 @@ use datafusion::prelude::SessionContext;
 
 use super::Barrier;
 use super::follower::Follower;
-use super::frames::{extend, failed, sql};
+use super::frames::{extend, failed, function, sql};
 use super::plan::{AllocationPlan, FOLLOWERS, UNMATCHED};
 
 /// Ordinal of charges that follow others.
@@ -132,7 +132,7 @@ fn keyed(context: &SessionContext, charges: DataFrame, plan: &AllocationPlan) ->
             lit("")
         } else {
             let values: Vec<Expr> = columns.iter().map(ident).collect();
-            context.udf("match_key")?.call(values)
+            function("match_key")?.call(values)
         };
         let key = when(ident("RuleOrdinal").in_list(users, false), key).otherwise(lit(ScalarValue::Utf8(None)))?;
         added.push(key.alias(match_key_column(index)));
@@ -188,7 +188,7 @@ async fn followed(
             .map_err(&step)?;
         // the small side is the build side
         charges = known
-            .join(charges, JoinType::Right, &[key], &[own(name).as_str()], None)
+            .join_on(charges, JoinType::Right, [ident(key).eq(ident(own(name)))])
             .map_err(&step)?;
     }
     Ok(charges)
@@ -220,7 +220,7 @@ fn grouped(charges: DataFrame, plan: &AllocationPlan) -> Result<DataFrame, DataF
     let mut columns = described(plan)?;
     columns.push(ident("ChargeCount"));
     columns.extend(Ledger::ALL.map(|ledger| cast(ident(ledger.column()), DataType::Decimal128(38, 12)).alias(ledger.column())));
-    let id = crate::udf::named("charge_id").ok_or_else(|| DataFusionError::Internal("no charge_id".to_owned()))?;
+    let id = function("charge_id")?;
     let values = identity.iter().map(|(name, _)| ident(format!("Cell{name}"))).collect();
     columns.insert(0, id.call(values).alias("CellId"));
     columns.push(dimensions(plan).alias("Dimensions"));

@@ -7,7 +7,7 @@ use apportion_spec::{Error, ErrorKind, Result};
 use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
-use datafusion::logical_expr::{Expr, cast, ident};
+use datafusion::logical_expr::{Expr, ScalarUDF, cast, ident};
 use datafusion::prelude::SessionContext;
 
 use super::Barrier;
@@ -43,6 +43,11 @@ pub(super) fn extend(frame: DataFrame, added: Vec<Expr>) -> Result<DataFrame, Da
     let mut columns: Vec<Expr> = frame.schema().fields().iter().map(|field| ident(field.name())).collect();
     columns.extend(added);
     frame.select(columns)
+}
+
+/// One of the engine's own functions.
+pub(super) fn function(name: &'static str) -> Result<ScalarUDF, DataFusionError> {
+    crate::udf::named(name).ok_or_else(|| DataFusionError::Internal(format!("there is no function {name}")))
 }
 
 /// A SQL expression over the columns of a frame, under a name.

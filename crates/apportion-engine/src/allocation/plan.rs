@@ -14,7 +14,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::prelude::SessionContext;
 
 use super::expression::{Names, Reads, Wanted};
-pub(super) use rule::{Kind, Level, PartPlan, RulePlan};
+pub(super) use rule::{Kind, PartPlan, RulePlan};
 
 /// Stage of charges that no rule matched.
 pub(super) const UNMATCHED: &str = "unmatched";

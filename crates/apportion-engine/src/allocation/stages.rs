@@ -9,8 +9,9 @@ use std::sync::Arc;
 use apportion_spec::pipeline::FollowerPolicy;
 use apportion_spec::{BillingPeriod, Result};
 use datafusion::catalog::TableProvider;
+use datafusion::functions::core::expr_fn::get_field;
 use datafusion::logical_expr::{Expr, ident, lit};
-use datafusion::prelude::{SessionContext, get_field};
+use datafusion::prelude::SessionContext;
 
 use super::follower::Follower;
 use super::frames::{conform, contract, failed, register, settle};
@@ -18,7 +19,6 @@ use super::plan::{AllocationPlan, FOLLOWERS, Kind, UNMATCHED};
 use super::{Allocated, Barrier, cells, model, relations, report};
 
 /// The state of one allocation.
-#[derive(Debug)]
 struct Run<'a> {
     context: &'a SessionContext,
     barrier: &'a dyn Barrier,

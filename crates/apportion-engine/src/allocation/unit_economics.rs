@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, ident, lit, when};
 use datafusion::prelude::SessionContext;
 
 use super::Barrier;
-use super::frames::{conform, contract, failed, register, settle};
+use super::frames::{conform, contract, failed, function, register, settle};
 use super::plan::{AllocationPlan, MetricPlan};
 use super::{model, stages};
 
@@ -39,14 +39,14 @@ pub(super) async fn run(
 
     let (mut costs, mut counts) = (Vec::new(), Vec::new());
     for metric in &plan.metrics {
-        costs.push(cost_side(context, charges.clone(), metric).map_err(&step)?);
-        counts.push(quantity_side(context, quantities.clone(), metric).map_err(&step)?);
+        costs.push(cost_side(charges.clone(), metric).map_err(&step)?);
+        counts.push(quantity_side(quantities.clone(), metric).map_err(&step)?);
     }
     // A pipeline without unit metrics has the tables too, without rows.
     let nobody = MetricPlan::nothing();
     let empty = |frame: DataFrame| frame.limit(0, Some(0));
-    let costs = union(costs, cost_side(context, charges, &nobody).and_then(empty)).map_err(&step)?;
-    let counts = union(counts, quantity_side(context, quantities, &nobody).and_then(empty)).map_err(&step)?;
+    let costs = union(costs, cost_side(charges, &nobody).and_then(empty)).map_err(&step)?;
+    let counts = union(counts, quantity_side(quantities, &nobody).and_then(empty)).map_err(&step)?;
     register(context, "unit_costs", costs.into_view())?;
     register(context, "unit_quantities", counts.into_view())?;
     let days = model::UNIT_DAYS.frame(context, &[]).await?;
@@ -63,7 +63,7 @@ pub(super) async fn run(
         let frame = model.frame(context, &parameters).await?;
         let mut values = Vec::new();
         for column in &kept {
-            values.push((column.name.clone(), dimension(context, plan, &column.name).map_err(&step)?));
+            values.push((column.name.clone(), dimension(plan, &column.name).map_err(&step)?));
         }
         let wanted = contract(name)?.with_dimensions(kept.clone());
         let origin = |name: &str| values.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
@@ -105,7 +105,6 @@ fn labels(metric: &MetricPlan) -> Vec<Expr> {
 
 /// Target (or NULL) and dimensions as one key.
 fn unit_key(
-    context: &SessionContext,
     metric: &MetricPlan,
     target: Expr,
     values: Vec<Expr>,
@@ -113,12 +112,12 @@ fn unit_key(
     let target = if metric.by_target { target } else { lit(ScalarValue::Utf8(None)) };
     let mut all = vec![target];
     all.extend(values);
-    Ok(context.udf("match_key")?.call(all).alias("UnitKey"))
+    Ok(function("match_key")?.call(all).alias("UnitKey"))
 }
 
-fn cost_side(context: &SessionContext, charges: DataFrame, metric: &MetricPlan) -> Result<DataFrame, DataFusionError> {
+fn cost_side(charges: DataFrame, metric: &MetricPlan) -> Result<DataFrame, DataFusionError> {
     let values = metric.by.iter().map(|(column, _)| ident(column)).collect();
-    let key = unit_key(context, metric, ident("x_AllocationTargetId"), values)?;
+    let key = unit_key(metric, ident("x_AllocationTargetId"), values)?;
     let charges = charges.select(vec![
         key,
         ident("BillingCurrency"),
@@ -133,17 +132,16 @@ fn cost_side(context: &SessionContext, charges: DataFrame, metric: &MetricPlan) 
 }
 
 fn quantity_side(
-    context: &SessionContext,
     quantities: DataFrame,
     metric: &MetricPlan,
 ) -> Result<DataFrame, DataFusionError> {
-    let value = context.udf("match_value")?;
+    let value = function("match_value")?;
     let values = metric
         .by
         .iter()
         .map(|(_, position)| value.call(vec![ident("MatchKey"), lit(position.to_string())]))
         .collect();
-    let key = unit_key(context, metric, ident("TargetId"), values)?;
+    let key = unit_key(metric, ident("TargetId"), values)?;
     let quantities = quantities
         .filter(ident("Telemetry").eq(lit(metric.telemetry.clone())).and(ident("Quantity").is_not_null()))?
         .select(vec![key, ident("ChargeDate"), ident("Quantity")])?
@@ -154,8 +152,8 @@ fn quantity_side(
 }
 
 /// The value of a dimension in the rows of the metrics that are broken down by it.
-fn dimension(context: &SessionContext, plan: &AllocationPlan, column: &str) -> Result<Expr, DataFusionError> {
-    let value = context.udf("match_value")?;
+fn dimension(plan: &AllocationPlan, column: &str) -> Result<Expr, DataFusionError> {
+    let value = function("match_value")?;
     let mut result = lit(ScalarValue::Utf8(None));
     for metric in &plan.metrics {
         if let Some(index) = metric.by.iter().position(|(known, _)| known == column) {
