@@ -207,6 +207,9 @@ def reservation_fees(period):
                            "line_item_usage_amount": D(reservation.units),
                            "line_item_unblended_rate": text(reservation.upfront),
                            "pricing_unit": "Quantity",
+                           "reservation_total_reserved_units": str(reservation.units),
+                           "reservation_total_reserved_normalized_units":
+                               text(D(reservation.units * factor)) if factor else "",
                            "reservation_upfront_value": reservation.upfront * reservation.units,
                            "reservation_net_upfront_value": reservation.upfront * reservation.units,
                        })
