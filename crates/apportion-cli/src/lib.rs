@@ -1,1 +1,67 @@
-//! Placeholder.
+//! The `apportion` command: the only crate that knows all others.
+//!
+//! It reads the command line and the pipeline, opens stores, and runs units of work in order:
+//! stage, check, reconcile, publish. Everything below it is told what to do: no crate below reads
+//! a clock, the environment or a file that it was not handed.
+
+mod allocate;
+pub mod args;
+mod check;
+mod destination;
+mod exit;
+mod figures;
+mod init;
+mod ledger;
+mod logging;
+mod money;
+mod normalize;
+mod output;
+mod plan;
+mod progress;
+mod project;
+mod query;
+mod reconcile;
+mod report;
+mod rows;
+mod run;
+mod staging;
+mod summary;
+mod tables;
+mod telemetry;
+
+use apportion_spec::{Error, ErrorKind, Result};
+use clap::CommandFactory;
+
+use crate::args::{Cli, Command};
+pub use crate::exit::ExitStatus;
+
+/// Runs one command to its exit status; prints results and errors.
+#[must_use]
+pub fn main(cli: Cli) -> ExitStatus {
+    logging::start(cli.verbose);
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(ErrorKind::ResourcesExhausted, "threads cannot be started").with_source(error))
+        .and_then(|runtime| runtime.block_on(dispatch(cli.command)));
+    outcome.unwrap_or_else(|error| {
+        output::failure(&error);
+        ExitStatus::of_command(error.kind())
+    })
+}
+
+async fn dispatch(command: Command) -> Result<ExitStatus> {
+    match command {
+        Command::Run(args) => run::run(&args).await,
+        Command::Plan(args) => plan::plan(&args).await,
+        Command::Check(args) => check::check(&args).await,
+        Command::Query(args) => query::query(&args).await.map(|()| ExitStatus::Success),
+        Command::Init(args) => init::init(&args.file).map(|()| ExitStatus::Success),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "apportion", &mut script);
+            output::result(&String::from_utf8_lossy(&script));
+            Ok(ExitStatus::Success)
+        }
+    }
+}

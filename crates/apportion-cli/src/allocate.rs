@@ -1,0 +1,186 @@
+//! One billing period over all published sources: from `focus_charges` to allocated charges,
+//! driver quantities, unit economics and their proof.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use apportion_engine::allocation::{AllocationPlan, Allocator};
+use apportion_sinks::ledger::PublishedEntry;
+use apportion_sinks::{Provenance, PublishUnit, StagedTable, TableSpec, published_table, staged_table};
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+use datafusion::dataframe::DataFrame;
+use datafusion::prelude::SessionContext;
+
+use crate::figures;
+use crate::ledger::{Ledger, UnitWork};
+use crate::normalize::judge;
+use crate::reconcile;
+use crate::report::{AllocationReport, Failure, RuleOutcome, Status};
+use crate::run::Run;
+use crate::staging::{DiskBarrier, Staging, query_error};
+use crate::tables::{
+    ALLOCATED_CHARGES, DRIVER_QUANTITIES, FOCUS_CHARGES, UNIT_ECONOMICS_DAILY, UNIT_ECONOMICS_MONTHLY,
+};
+use crate::telemetry::OpenTelemetry;
+
+/// The allocation of a run: the plan and what it needs.
+#[derive(Debug)]
+pub(crate) struct Allocation<'a> {
+    run: &'a Run,
+    plan: Arc<AllocationPlan>,
+}
+
+/// A table staged for one period.
+struct Staged {
+    spec: TableSpec,
+    table: StagedTable,
+}
+
+impl<'a> Allocation<'a> {
+    /// Plans the pipeline's rules; `None` when it declares no allocation.
+    ///
+    /// # Errors
+    /// Every expression that does not plan, with its place.
+    pub(crate) fn try_new(run: &'a Run) -> Result<Option<Self>> {
+        if run.project.pipeline.allocation.is_none() {
+            return Ok(None);
+        }
+        let context = run.engine.new_context();
+        let plan = AllocationPlan::try_new(&context, &run.project.file, &run.project.pipeline)?;
+        Ok(Some(Self { run, plan: Arc::new(plan) }))
+    }
+
+    /// Allocates and publishes one billing period.
+    ///
+    /// # Errors
+    /// Whatever stopped it; nothing of the period's allocation was published then.
+    pub(crate) async fn period(
+        &self,
+        period: BillingPeriod,
+        ledger: &Ledger,
+        work: &mut UnitWork,
+    ) -> Result<AllocationReport> {
+        let run = self.run;
+        let context = run.engine.new_context();
+        self.register_charges(&context, period, work).await?;
+        let mut telemetry = OpenTelemetry::default();
+        telemetry.register(&context, &run.project, "src_telemetry", period).await?;
+        telemetry.register(&context, &run.project, "src_telemetry_previous", period.previous()).await?;
+        work.read(telemetry.objects());
+        work.entry.telemetry_fingerprint.clone_from(&work.entry.input_digest);
+        work.step("discover");
+
+        let staging = run.staging()?;
+        let allocator = Allocator::new(Arc::clone(&self.plan), period);
+        let barrier = DiskBarrier { staging: &staging, context: &context };
+        let allocated = allocator.allocate(&context, &barrier).await?;
+        work.step("prepare");
+        let mut staged = Vec::new();
+        for (name, rows) in
+            [(DRIVER_QUANTITIES, allocated.driver_quantities), (ALLOCATED_CHARGES, allocated.allocated_charges)]
+        {
+            staged.push(self.stage(&context, &staging, name, rows, period).await?);
+        }
+        work.step("stage");
+        let unit_economics = allocator.unit_economics(&context, &barrier).await?;
+        for (name, rows) in
+            [(UNIT_ECONOMICS_DAILY, unit_economics.daily), (UNIT_ECONOMICS_MONTHLY, unit_economics.monthly)]
+        {
+            staged.push(self.stage(&context, &staging, name, rows, period).await?);
+        }
+        work.step("unit_economics");
+        let mut notes = Vec::new();
+        for table in [DRIVER_QUANTITIES, ALLOCATED_CHARGES, UNIT_ECONOMICS_DAILY, UNIT_ECONOMICS_MONTHLY] {
+            notes.extend(judge(&run.models.run_checks(&context, table, &BTreeMap::new()).await?)?);
+        }
+        let proof = reconcile::allocation(run, &context, period).await?;
+        telemetry.verify_unchanged().await?;
+        work.step("check");
+
+        let mut report = figures::allocation(&context, period).await?;
+        report.rows = staged.iter().filter(|it| it.spec.name == ALLOCATED_CHARGES).map(|it| it.table.rows).sum();
+        work.entry.rows = Some(report.rows);
+        for (currency, sums) in &report.totals {
+            work.sums(currency, sums);
+        }
+        let provenance = ledger.provenance(run, work);
+        for Staged { spec, table } in staged {
+            self.publish(spec, table, period, provenance.clone(), work).await?;
+        }
+        for (source, rows) in proof {
+            reconcile::publish(run, &staging, rows, "allocation", &source, period, provenance.clone(), work).await?;
+        }
+        work.step("publish");
+        let changed = work.entry.published.iter().any(|published| published.changed);
+        report.status = if changed { Status::Published } else { Status::Unchanged };
+        report.rules = allocated.rules.iter().map(RuleOutcome::from).collect();
+        notes.extend(allocated.drivers.iter().filter_map(figures::driver_note));
+        work.entry.notes.clone_from(&notes);
+        report.notes = notes;
+        Ok(report)
+    }
+
+    /// Registers the published charges of the period, of all sources.
+    async fn register_charges(
+        &self,
+        context: &SessionContext,
+        period: BillingPeriod,
+        work: &mut UnitWork,
+    ) -> Result<()> {
+        let sink = self.run.destination.sink.as_ref();
+        let spec = self.run.tables.spec(FOCUS_CHARGES)?;
+        let filter = vec![("x_BillingPeriod".to_owned(), period.to_string())];
+        let Some(version) = sink.current_version(&spec, &filter).await? else {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "no source has published charges in this billing period, so there is nothing to allocate",
+            )
+            .with("billing_period", period));
+        };
+        work.entry.computed_from.push(format!("{FOCUS_CHARGES}@{}", version.digest));
+        let table = published_table(sink, &spec, &filter).await?;
+        context.register_table(FOCUS_CHARGES, table).map_err(query_error)?;
+        Ok(())
+    }
+
+    /// Writes one table and registers what was written under its name.
+    async fn stage(
+        &self,
+        context: &SessionContext,
+        staging: &Staging,
+        name: &str,
+        rows: DataFrame,
+        period: BillingPeriod,
+    ) -> Result<Staged> {
+        let spec = self.run.tables.spec(name)?;
+        let layout = self.run.destination.sink.layout();
+        let table = staging.write(rows, &spec, layout, None).await?;
+        let partition = vec![("x_BillingPeriod".to_owned(), period.to_string())];
+        context.register_table(name, staged_table(&table, &spec, &partition, layout)?).map_err(query_error)?;
+        Ok(Staged { spec, table })
+    }
+
+    async fn publish(
+        &self,
+        spec: TableSpec,
+        table: StagedTable,
+        period: BillingPeriod,
+        provenance: Provenance,
+        work: &mut UnitWork,
+    ) -> Result<()> {
+        let name = spec.name.clone();
+        let partition = vec![("x_BillingPeriod".to_owned(), period.to_string())];
+        let digest = table.digest();
+        let unit = PublishUnit { table: spec, partition, parts: table.parts, provenance };
+        let published = self.run.destination.sink.publish(&unit).await?;
+        work.entry.published.push(PublishedEntry::new(&name, &unit.partition, &published, digest));
+        Ok(())
+    }
+}
+
+impl AllocationReport {
+    /// The report of a period whose allocation failed.
+    pub(crate) fn failed(period: BillingPeriod, error: &Error) -> Self {
+        Self { status: Status::Failed, error: Some(Failure::from(error)), ..Self::empty(period) }
+    }
+}

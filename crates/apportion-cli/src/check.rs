@@ -1,0 +1,138 @@
+//! `apportion check`: everything that can be known to be wrong before a run, in one report.
+
+use apportion_engine::allocation::AllocationPlan;
+use apportion_engine::{Engine, ModelGraph};
+use apportion_spec::{ErrorKind, Result};
+use serde::Serialize;
+
+use crate::args::{CheckArgs, ReportFormat};
+use crate::destination::OpenDestination;
+use crate::exit::ExitStatus;
+use crate::output;
+use crate::plan::OpenSources;
+use crate::project::{EffectiveLimits, PeriodSelection, Project};
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: String,
+    ok: bool,
+    detail: String,
+}
+
+/// Checks a pipeline file, its SQL, and unless offline its sources and destination.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when the file itself is wrong, with every mistake.
+pub async fn check(args: &CheckArgs) -> Result<ExitStatus> {
+    let project = Project::load(&args.pipeline)?;
+    let mut findings = vec![Finding { what: "pipeline file".to_owned(), ok: true, detail: describe(&project) }];
+    let mut note = |what: &str, outcome: Result<String>| {
+        let (ok, detail) = match outcome {
+            Ok(detail) => (true, detail),
+            Err(error) => (false, error.to_string()),
+        };
+        findings.push(Finding { what: what.to_owned(), ok, detail });
+    };
+    note("SQL models", models());
+    note("expressions", expressions(&project));
+    if !args.offline {
+        for source in &project.pipeline.sources {
+            note(&format!("source {}", source.name), source_contract(&project, &source.name).await);
+        }
+        for telemetry in &project.pipeline.telemetry {
+            let outcome = crate::telemetry::describe(&project, telemetry).await;
+            note(&format!("telemetry {}", telemetry.name), outcome);
+        }
+        let destination = OpenDestination::open(Some(&project), None).await.map(|open| open.shown);
+        note("destination", destination);
+    }
+    let failed = findings.iter().any(|finding| !finding.ok);
+    match args.format {
+        ReportFormat::Json => output::result(&serde_json::to_string_pretty(&findings).unwrap_or_default()),
+        ReportFormat::Table => {
+            let lines: Vec<String> = findings
+                .iter()
+                .map(|finding| {
+                    format!("{} {}: {}", if finding.ok { "ok   " } else { "WRONG" }, finding.what, finding.detail)
+                })
+                .collect();
+            output::result(&lines.join("\n"));
+        }
+    }
+    Ok(if failed { ExitStatus::Usage } else { ExitStatus::Success })
+}
+
+fn describe(project: &Project) -> String {
+    let pipeline = &project.pipeline;
+    let rules = pipeline.allocation.as_ref().map_or(0, |allocation| allocation.rules().count());
+    format!(
+        "{} sources, {} telemetry, {} dimensions, {rules} rules, {} unit metrics",
+        pipeline.sources.len(),
+        pipeline.telemetry.len(),
+        pipeline.dimensions.len(),
+        pipeline.unit_metrics.len()
+    )
+}
+
+fn models() -> Result<String> {
+    let models = ModelGraph::embedded()?;
+    let mistakes = models.verify();
+    if mistakes.is_empty() {
+        Ok(format!("{} models, {} checks", models.models().count(), models.checks().count()))
+    } else {
+        Err(apportion_spec::Error::new(ErrorKind::SqlInvalid, mistakes.join("\n")))
+    }
+}
+
+/// Plans every expression of the pipeline against the columns of `focus_charges`.
+///
+/// # Errors
+/// [`ErrorKind::SqlInvalid`] or [`ErrorKind::Config`] with every mistake and its place.
+pub(crate) fn expressions(project: &Project) -> Result<String> {
+    if project.pipeline.allocation.is_none() {
+        return Ok("no allocation is declared".to_owned());
+    }
+    let limits = EffectiveLimits::new(&crate::args::Limits::default(), Some(&project.pipeline));
+    let engine = Engine::try_new(&crate::run::engine_options(&limits))?;
+    let plan = AllocationPlan::try_new(&engine.new_context(), &project.file, &project.pipeline)?;
+    let conflicts: Vec<String> = plan
+        .conflicts()
+        .iter()
+        .map(|conflict| {
+            format!(
+                "{}:{}: rule `{}` never applies: `{}` has the same condition",
+                project.file, conflict.place, conflict.rule, conflict.earlier
+            )
+        })
+        .collect();
+    if conflicts.is_empty() {
+        Ok("all plan".to_owned())
+    } else {
+        Err(apportion_spec::Error::new(ErrorKind::Config, conflicts.join("\n")))
+    }
+}
+
+/// Reads the footers of a source's newest period.
+async fn source_contract(project: &Project, name: &str) -> Result<String> {
+    let names = [name.to_owned()];
+    let sources = OpenSources::open(project, &names).await?;
+    let units = sources.discover(&PeriodSelection::All).await?;
+    let periods = units.periods();
+    let mut detail = format!("{} billing periods", periods.len());
+    for unit in periods.last().into_iter().flat_map(|period| units.of(*period)) {
+        let discovered = unit.discovered().map_err(crate::plan::Unfound::to_error)?;
+        let table = unit.reader.table(discovered.clone()).await?;
+        detail = format!(
+            "{detail}, newest {}: {} objects, {} rows",
+            unit.period,
+            discovered.objects.len(),
+            table.report.rows
+        );
+        for note in discovered.notes.iter().chain(&table.report.notes) {
+            detail.push_str("\n      ");
+            detail.push_str(note);
+        }
+    }
+    Ok(detail)
+}

@@ -1,0 +1,76 @@
+//! Opens the destination of a pipeline: store, prefix and table format.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use apportion_sinks::{Destination, Format, TableSink, open_sink};
+use apportion_sources::{Location, StoreOptions};
+use apportion_spec::pipeline::{Store, TableFormat};
+use apportion_spec::{Error, ErrorKind, Result};
+use futures::StreamExt;
+
+use crate::project::Project;
+
+/// An opened destination.
+#[derive(Debug)]
+pub(crate) struct OpenDestination {
+    pub(crate) sink: Box<dyn TableSink>,
+    pub(crate) place: Destination,
+    /// The location as the user knows it.
+    pub(crate) shown: String,
+}
+
+impl OpenDestination {
+    /// Opens `--destination` (relative to the current folder) or the pipeline's destination
+    /// (relative to its file). Without a pipeline the format is found out.
+    ///
+    /// # Errors
+    /// Those of opening the store; [`ErrorKind::Config`] when neither names a destination.
+    pub(crate) async fn open(project: Option<&Project>, option: Option<&str>) -> Result<Self> {
+        let declared = project.map(|project| &project.pipeline.destination);
+        let store_options = declared.map_or_else(Store::default, |destination| destination.store.clone());
+        let here = Path::new(".");
+        let (text, base) = match (option, project, declared) {
+            (Some(text), _, _) => (text, here),
+            (None, Some(project), Some(destination)) => (destination.location.as_str(), project.base.as_path()),
+            _ => return Err(Error::new(ErrorKind::Config, "name a pipeline or a --destination")),
+        };
+        let location = Location::open(text, base, &StoreOptions::from(&store_options)).await?;
+        let format = match declared.map(|destination| destination.format) {
+            Some(TableFormat::Parquet) => Format::Parquet,
+            Some(TableFormat::Delta) => Format::Delta,
+            None => detect(&location).await,
+        };
+        let keep_versions = declared.map_or(3, |destination| destination.keep_versions);
+        let mut destination =
+            Destination::new(Arc::clone(&location.store), location.prefix.clone(), location.url.clone());
+        if location.url.scheme() == "file" {
+            destination = destination.with_local_directory(format!("/{}", location.prefix));
+        }
+        Ok(Self {
+            sink: open_sink(format, destination.clone(), keep_versions),
+            place: destination,
+            shown: shown(text, &location),
+        })
+    }
+}
+
+/// The location as a person in the current folder would type it.
+fn shown(text: &str, location: &Location) -> String {
+    if location.url.scheme() != "file" {
+        return text.to_owned();
+    }
+    let path = format!("/{}", location.prefix);
+    let here = std::env::current_dir().map(|folder| format!("{}/", folder.display())).unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(&path).to_owned()
+}
+
+/// Delta when the charge table has a log.
+async fn detect(location: &Location) -> Format {
+    let log = location.prefix.clone().join("focus_charges").join("_delta_log");
+    if location.store.list(Some(&log)).next().await.is_some_and(|found| found.is_ok()) {
+        Format::Delta
+    } else {
+        Format::Parquet
+    }
+}

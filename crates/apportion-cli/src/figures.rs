@@ -1,0 +1,143 @@
+//! The figures of a summary, asked of the staged tables in SQL.
+
+use std::collections::BTreeMap;
+
+use apportion_engine::allocation::{DriverReport, RuleReport};
+use apportion_spec::{BillingPeriod, Result};
+use datafusion::prelude::SessionContext;
+
+use crate::money::Money;
+use crate::output::{amount, grouped};
+use crate::report::{AllocationReport, LedgerTotals, RuleOutcome, Status, TargetCost, UnitCost};
+use crate::rows::{Row, rows};
+
+/// How many targets the summary names.
+const TOP_TARGETS: usize = 8;
+
+impl AllocationReport {
+    /// A report without figures.
+    pub(crate) fn empty(period: BillingPeriod) -> Self {
+        Self {
+            billing_period: period.to_string(),
+            status: Status::Unchanged,
+            rows: 0,
+            totals: BTreeMap::new(),
+            allocated_effective: BTreeMap::new(),
+            unallocated_effective: BTreeMap::new(),
+            top_targets: Vec::new(),
+            unit_costs: Vec::new(),
+            rules: Vec::new(),
+            notes: Vec::new(),
+            error: None,
+            seconds: 0.0,
+        }
+    }
+}
+
+/// Totals of `focus_charges` by currency.
+///
+/// # Errors
+/// When the table cannot be read.
+pub(crate) async fn charge_totals(context: &SessionContext) -> Result<BTreeMap<String, LedgerTotals>> {
+    let sql = "SELECT BillingCurrency, sum(BilledCost), sum(EffectiveCost), sum(ListCost), sum(ContractedCost) \
+               FROM focus_charges GROUP BY BillingCurrency ORDER BY BillingCurrency";
+    Ok(rows(context, sql).await?.iter().map(|row| (row.text(0), totals(row, 1))).collect())
+}
+
+fn totals(row: &Row, from: usize) -> LedgerTotals {
+    LedgerTotals {
+        billed: row.money(from),
+        effective: row.money(from + 1),
+        list: row.money(from + 2),
+        contracted: row.money(from + 3),
+    }
+}
+
+/// Figures of one allocated period.
+///
+/// # Errors
+/// When a staged table cannot be read.
+pub(crate) async fn allocation(context: &SessionContext, period: BillingPeriod) -> Result<AllocationReport> {
+    let mut report = AllocationReport::empty(period);
+    let by_target = "SELECT BillingCurrency, x_AllocationTargetId, x_AllocationReason, \
+                     sum(BilledCost), sum(EffectiveCost), sum(ListCost), sum(ContractedCost) FROM allocated_charges \
+                     GROUP BY BillingCurrency, x_AllocationTargetId, x_AllocationReason \
+                     ORDER BY sum(EffectiveCost) DESC, x_AllocationTargetId, BillingCurrency";
+    for row in rows(context, by_target).await? {
+        let (currency, target, reason) = (row.text(0), row.text(1), row.optional(2));
+        let cost = totals(&row, 3);
+        let sum = report.totals.entry(currency.clone()).or_default();
+        sum.billed += cost.billed;
+        sum.effective += cost.effective;
+        sum.list += cost.list;
+        sum.contracted += cost.contracted;
+        if target == "unallocated" || target == "idle" {
+            let reason = reason.map_or_else(|| target.clone(), |reason| format!("{target}: {reason}"));
+            *report.unallocated_effective.entry(currency).or_default().entry(reason).or_default() += cost.effective;
+        } else {
+            *report.allocated_effective.entry(currency.clone()).or_default() += cost.effective;
+            if report.top_targets.len() < TOP_TARGETS {
+                report.top_targets.push(TargetCost { target, currency, effective: cost.effective });
+            }
+        }
+    }
+    report.unit_costs = unit_costs(context).await?;
+    Ok(report)
+}
+
+async fn unit_costs(context: &SessionContext) -> Result<Vec<UnitCost>> {
+    let sql = "SELECT x_UnitMetric, BillingCurrency, sum(x_Cost), sum(x_Quantity), max(x_QuantityUnit), \
+               divide_round(sum(x_Cost), sum(x_Quantity)) FROM unit_economics_monthly \
+               WHERE x_Quantity > 0 GROUP BY x_UnitMetric, BillingCurrency ORDER BY x_UnitMetric, BillingCurrency";
+    let answer = rows(context, sql).await?;
+    let unit = |row: &Row| UnitCost {
+        metric: row.text(0),
+        currency: row.text(1),
+        cost: row.money(2),
+        quantity: row.money(3),
+        unit: row.text(4),
+        unit_cost: row.optional(5),
+    };
+    Ok(answer.iter().map(unit).collect())
+}
+
+impl From<&RuleReport> for RuleOutcome {
+    fn from(rule: &RuleReport) -> Self {
+        let count = |charges: i64| u64::try_from(charges).unwrap_or(0);
+        Self {
+            rule: rule.rule.clone().unwrap_or_else(|| "(no rule)".to_owned()),
+            charges: count(rule.charges),
+            effective: rule.effective_cost.iter().map(|(currency, units)| (currency.clone(), Money(*units))).collect(),
+            also_matched_by: rule
+                .also_matched_by
+                .iter()
+                .map(|(other, charges)| (other.clone(), count(*charges)))
+                .collect(),
+        }
+    }
+}
+
+/// One line about a driver, when there is something to say.
+pub(crate) fn driver_note(driver: &DriverReport) -> Option<String> {
+    let mut facts = Vec::new();
+    for (source, pools) in &driver.pools {
+        if source != "actual" {
+            facts.push(format!("{pools} pools by {source}"));
+        }
+    }
+    if driver.missing_quantities > 0 {
+        let count = u128::try_from(driver.missing_quantities).unwrap_or(0);
+        facts.push(format!("{} measurements without a quantity were not counted", grouped(count)));
+    }
+    if driver.negative_quantities > 0 {
+        facts.push(format!(
+            "{} net negative quantities ({}) weigh nothing",
+            driver.negative_quantities,
+            amount(driver.negative_total)
+        ));
+    }
+    if driver.without_target != 0 {
+        facts.push(format!("{} belongs to no target and stays unallocated", amount(driver.without_target)));
+    }
+    (!facts.is_empty()).then(|| format!("driver {}: {}", driver.driver, facts.join("; ")))
+}

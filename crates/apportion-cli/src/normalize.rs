@@ -1,0 +1,174 @@
+//! One source in one billing period: from its export objects to published `focus_charges`.
+//!
+//! Stage, check, reconcile, publish, in this order; an error anywhere leaves what was published
+//! before untouched.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use apportion_engine::{CheckOutcome, contract};
+use apportion_sinks::ledger::PublishedEntry;
+use apportion_sinks::{PublishUnit, StagedTable, staged_table};
+use apportion_sources::SourceTable;
+use apportion_spec::pipeline::{CostBasis, SourceFormat};
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+use datafusion::common::ScalarValue;
+use datafusion::prelude::SessionContext;
+
+use crate::figures;
+use crate::ledger::{Ledger, UnitWork};
+use crate::plan::{Unfound, Unit, bytes, version};
+use crate::progress::Progress;
+use crate::reconcile;
+use crate::report::{SourceUnitReport, Status};
+use crate::run::Run;
+use crate::staging::{Staging, query_error};
+use crate::tables::FOCUS_CHARGES;
+
+/// The SQL models of a provider: what charges are made of, and the independent control.
+pub(crate) struct ProviderModels {
+    pub(crate) charges: &'static str,
+    pub(crate) control: &'static str,
+}
+
+/// The models that read a format. A new provider adds one line.
+pub(crate) const fn models_of(format: SourceFormat) -> ProviderModels {
+    match format {
+        SourceFormat::AwsCurLegacy | SourceFormat::AwsCur2 => {
+            ProviderModels { charges: "int_focus__aws", control: "aws__source_totals" }
+        }
+        SourceFormat::Focus => ProviderModels { charges: "int_focus__native", control: "focus__source_totals" },
+    }
+}
+
+/// The relation that `sql/marts/focus_charges.sql` renders, whatever the provider.
+const PROVIDER_CHARGES: &str = "int_focus__charges";
+
+/// Parameters of staging, provider and control models.
+pub(crate) fn parameters(source: &str, period: BillingPeriod, basis: CostBasis) -> BTreeMap<String, ScalarValue> {
+    let micros = |time: chrono::DateTime<chrono::Utc>| {
+        ScalarValue::TimestampMicrosecond(Some(time.timestamp_micros()), Some(Arc::from("UTC")))
+    };
+    BTreeMap::from([
+        ("source".to_owned(), ScalarValue::from(source)),
+        ("billing_period".to_owned(), ScalarValue::from(period.to_string())),
+        ("billing_period_start".to_owned(), micros(period.start())),
+        ("billing_period_end".to_owned(), micros(period.end())),
+        ("cost_basis".to_owned(), ScalarValue::from(basis.as_str())),
+    ])
+}
+
+/// Normalises and publishes one unit.
+///
+/// # Errors
+/// Whatever stopped it; nothing of the unit was published then.
+pub(crate) async fn normalize(
+    run: &Run,
+    unit: &Unit<'_>,
+    ledger: &Ledger,
+    work: &mut UnitWork,
+    progress: &Progress,
+) -> Result<SourceUnitReport> {
+    let discovered = unit.discovered().map_err(Unfound::to_error)?;
+    work.read(discovered.objects.iter());
+    work.entry.manifest = discovered.manifest.as_ref().map(version);
+    let staging = run.staging()?;
+    let context = run.engine.new_context();
+    let source = unit.reader.table(discovered.clone()).await?;
+    let parameters = parameters(unit.source_name(), unit.period, unit.source.cost_basis_in(unit.period));
+    let staged = stage_charges(run, unit, &source, &context, &parameters, &staging, progress).await?;
+    work.entry.rows = Some(staged.rows);
+    work.step("stage");
+
+    let spec = run.tables.spec(FOCUS_CHARGES)?;
+    let partition = vec![
+        ("x_Source".to_owned(), unit.source_name().to_owned()),
+        ("x_BillingPeriod".to_owned(), unit.period.to_string()),
+    ];
+    let checked = run.engine.new_context();
+    let table = staged_table(&staged, &spec, &partition, run.destination.sink.layout())?;
+    checked.register_table(FOCUS_CHARGES, table).map_err(query_error)?;
+    let mut notes = source.report.notes.clone();
+    notes.extend(unknown_columns(&source));
+    notes.extend(judge(&run.models.run_checks(&checked, FOCUS_CHARGES, &parameters).await?)?);
+    work.step("check");
+    let control = models_of(unit.source.format).control;
+    let proof = reconcile::normalization(run, &context, &checked, control, &parameters).await?;
+    let totals = figures::charge_totals(&checked).await?;
+    for (currency, sums) in &totals {
+        work.sums(currency, sums);
+    }
+    source.verify_unchanged().await?;
+    work.step("reconcile");
+
+    let provenance = ledger.provenance(run, work);
+    let digest = staged.digest();
+    let publication = PublishUnit { table: spec, partition, parts: staged.parts, provenance: provenance.clone() };
+    let published = run.destination.sink.publish(&publication).await?;
+    work.entry.published.push(PublishedEntry::new(FOCUS_CHARGES, &publication.partition, &published, digest));
+    reconcile::publish(run, &staging, proof, "normalization", unit.source_name(), unit.period, provenance, work)
+        .await?;
+    work.entry.notes.clone_from(&notes);
+    work.step("publish");
+    Ok(SourceUnitReport {
+        status: if published.changed { Status::Published } else { Status::Unchanged },
+        objects: discovered.objects.len(),
+        bytes_read: bytes(discovered),
+        rows: staged.rows,
+        totals,
+        notes,
+        ..SourceUnitReport::empty(unit.source_name(), unit.period)
+    })
+}
+
+/// One line naming delivered columns that no model reads.
+fn unknown_columns(source: &SourceTable) -> Option<String> {
+    let unknown = &source.report.unknown_columns;
+    let shown: Vec<&str> = unknown.iter().take(8).map(String::as_str).collect();
+    let more = unknown.len().saturating_sub(shown.len());
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!unknown.is_empty())
+        .then(|| format!("{} delivered columns are not read: {}{rest}", unknown.len(), shown.join(", ")))
+}
+
+async fn stage_charges(
+    run: &Run,
+    unit: &Unit<'_>,
+    source: &SourceTable,
+    context: &SessionContext,
+    parameters: &BTreeMap<String, ScalarValue>,
+    staging: &Staging,
+    progress: &Progress,
+) -> Result<StagedTable> {
+    context.register_table(source.relation, Arc::clone(&source.table)).map_err(query_error)?;
+    let model = models_of(unit.source.format).charges;
+    run.models.register(context, &[model], parameters).await?;
+    let charges = context.table(model).await.map_err(query_error)?;
+    context.register_table(PROVIDER_CHARGES, charges.into_view()).map_err(query_error)?;
+    let charges = run.models.dataframe(context, FOCUS_CHARGES, parameters).await?;
+    let spec = run.tables.spec(FOCUS_CHARGES)?;
+    contract::check(FOCUS_CHARGES, charges.schema().as_arrow(), &spec.schema)?;
+    staging.write(charges, &spec, run.destination.sink.layout(), Some(progress)).await
+}
+
+/// Notes for warnings, an error for the first check that stops publication.
+pub(crate) fn judge(outcomes: &[CheckOutcome]) -> Result<Vec<String>> {
+    if let Some(failed) = outcomes.iter().find(|outcome| outcome.stops_publication()) {
+        let more = outcomes.iter().filter(|outcome| outcome.stops_publication()).count() - 1;
+        let others = if more > 0 { format!(" and {more} other checks") } else { String::new() };
+        return Err(Error::new(
+            ErrorKind::CheckFailed,
+            format!(
+                "{} rows break the promise of check {}{others}: {}; nothing of this unit was published\n{}",
+                failed.offending_rows, failed.name, failed.why, failed.sample
+            ),
+        ));
+    }
+    Ok(outcomes
+        .iter()
+        .filter(|outcome| !outcome.passed())
+        .map(|outcome| {
+            format!("{} ({} rows): {}\n{}", outcome.name, outcome.offending_rows, outcome.why, outcome.sample)
+        })
+        .collect())
+}

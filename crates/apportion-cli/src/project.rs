@@ -1,0 +1,144 @@
+//! A pipeline with everything the command line adds to it: the validated document, the folder its
+//! relative paths start from, and the limits.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use apportion_focus::catalog;
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Pipeline, Result, Vocabulary, did_you_mean};
+use sha2::{Digest, Sha256};
+
+use crate::args::{Limits, RunArgs};
+
+/// A loaded pipeline.
+#[derive(Debug)]
+pub struct Project {
+    /// The validated document.
+    pub pipeline: Pipeline,
+    /// The file as named on the command line.
+    pub file: String,
+    /// SHA-256 of the file as read, in hex.
+    pub digest: String,
+    /// Folder that relative locations in the file start from.
+    pub base: PathBuf,
+}
+
+impl Project {
+    /// Reads and validates a pipeline file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the file cannot be read, [`ErrorKind::Config`] with every mistake.
+    pub fn load(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Error::new(ErrorKind::Config, "the pipeline file cannot be read")
+                .with("file", file.display())
+                .with_source(error)
+        })?;
+        let catalog = catalog();
+        let charge_columns: Vec<&str> = catalog.focus().columns.iter().map(|column| column.name.as_str()).collect();
+        let reserved_columns: Vec<&str> =
+            catalog.tables().iter().flat_map(|table| table.columns.iter().map(|column| column.name.as_str())).collect();
+        let vocabulary = Vocabulary { charge_columns: &charge_columns, reserved_columns: &reserved_columns };
+        let name = file.display().to_string();
+        let pipeline = Pipeline::parse(&name, &text, &vocabulary)?;
+        let base = match file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        Ok(Self { pipeline, file: name, digest: hex(&Sha256::digest(text.as_bytes())), base })
+    }
+
+    /// Narrows the pipeline to the named sources and moves its destination, as the options say.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when a named source does not exist.
+    pub fn check_sources(&self, names: &[String]) -> Result<()> {
+        for name in names {
+            if !self.pipeline.sources.iter().any(|source| source.name == *name) {
+                let known: Vec<&str> = self.pipeline.sources.iter().map(|source| source.name.as_str()).collect();
+                let hint = did_you_mean(name, known.iter().copied());
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    format!("no source is called `{name}`{hint}; sources: {}", known.join(", ")),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which billing periods a command is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeriodSelection {
+    /// Every period the sources have.
+    All,
+    /// These periods; each must exist in at least one source.
+    Named(Vec<BillingPeriod>),
+    /// Every existing period from the first to the last, either end open.
+    Range(Option<BillingPeriod>, Option<BillingPeriod>),
+}
+
+impl PeriodSelection {
+    /// What `--period`, `--from` and `--to` say together.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when the range is empty.
+    pub fn try_new(args: &RunArgs) -> Result<Self> {
+        if !args.period.is_empty() {
+            let mut periods = args.period.clone();
+            periods.sort();
+            periods.dedup();
+            return Ok(Self::Named(periods));
+        }
+        match (args.from, args.to) {
+            (None, None) => Ok(Self::All),
+            (Some(from), Some(to)) if to < from => {
+                Err(Error::new(ErrorKind::Config, format!("--to {to} is before --from {from}")))
+            }
+            (from, to) => Ok(Self::Range(from, to)),
+        }
+    }
+
+    /// Whether `period` is meant.
+    #[must_use]
+    pub fn includes(&self, period: BillingPeriod) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(periods) => periods.contains(&period),
+            Self::Range(from, to) => from.is_none_or(|from| from <= period) && to.is_none_or(|to| period <= to),
+        }
+    }
+}
+
+/// Limits after command line, pipeline and machine were considered, in this order.
+#[derive(Debug, Clone)]
+pub struct EffectiveLimits {
+    /// Memory before spilling, in bytes; unlimited when `None`.
+    pub memory_bytes: Option<usize>,
+    /// Degree of parallelism.
+    pub jobs: usize,
+    /// Folder for staged and spilled files.
+    pub work_directory: PathBuf,
+}
+
+impl EffectiveLimits {
+    /// Combines the options with the pipeline's `engine` section.
+    #[must_use]
+    pub fn new(limits: &Limits, pipeline: Option<&Pipeline>) -> Self {
+        let declared_memory =
+            pipeline.and_then(|pipeline| pipeline.memory_limit_mib).map(|mib| mib.saturating_mul(1 << 20));
+        let declared_jobs = pipeline.and_then(|pipeline| pipeline.jobs).and_then(|jobs| usize::try_from(jobs).ok());
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self {
+            memory_bytes: limits.memory_limit.or(declared_memory).and_then(|bytes| usize::try_from(bytes).ok()),
+            jobs: limits.jobs.or(declared_jobs).unwrap_or(cores).max(1),
+            work_directory: limits.work_directory.clone().unwrap_or_else(std::env::temp_dir),
+        }
+    }
+}
+
+/// Lower-case hexadecimal text.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,195 @@
+//! What a run did, as data: printed as a summary for people or as one JSON document for machines.
+//!
+//! Amounts are text with all twelve decimals, because a JSON number is a float to most readers.
+
+use std::collections::BTreeMap;
+
+use apportion_spec::{BillingPeriod, Error};
+use serde::Serialize;
+
+use crate::exit::ExitStatus;
+use crate::money::Money;
+
+/// Outcome of a whole run.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RunReport {
+    /// Pipeline name.
+    pub pipeline: String,
+    /// Identifier of the run, also in the ledger.
+    pub run_id: String,
+    /// Where the tables are.
+    pub destination: String,
+    /// Table format.
+    pub table_format: String,
+    /// Normalization per source and billing period.
+    pub sources: Vec<SourceUnitReport>,
+    /// Allocation per billing period.
+    pub allocations: Vec<AllocationReport>,
+    /// Seconds by phase: `discover`, `normalize`, `allocate`, `total`.
+    pub seconds: BTreeMap<String, f64>,
+}
+
+/// Outcome of one unit of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// New content is visible.
+    Published,
+    /// The tables already held exactly this content.
+    Unchanged,
+    /// Nothing of this unit was published.
+    Failed,
+}
+
+/// Why a unit failed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    /// Kind of the error, by remedy.
+    pub kind: &'static str,
+    /// The message with its context.
+    pub message: String,
+    #[serde(skip)]
+    pub(crate) status: ExitStatus,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self { kind: error.kind().as_str(), message: error.to_string(), status: ExitStatus::of_unit(error.kind()) }
+    }
+}
+
+/// Totals of the four ledgers in one currency.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LedgerTotals {
+    /// Invoiced.
+    pub billed: Money,
+    /// Amortised.
+    pub effective: Money,
+    /// At list prices.
+    pub list: Money,
+    /// At negotiated prices.
+    pub contracted: Money,
+}
+
+/// Normalization of one source in one billing period.
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceUnitReport {
+    /// Source name.
+    pub source: String,
+    /// Billing period.
+    pub billing_period: String,
+    /// What happened.
+    pub status: Status,
+    /// Objects read.
+    pub objects: usize,
+    /// Their size.
+    pub bytes_read: u64,
+    /// Charges written.
+    pub rows: u64,
+    /// Totals by currency.
+    pub totals: BTreeMap<String, LedgerTotals>,
+    /// What the reader should know: superseded assemblies, unknown columns, warnings of checks.
+    pub notes: Vec<String>,
+    /// Why it failed.
+    pub error: Option<Failure>,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+impl SourceUnitReport {
+    /// A report without figures.
+    pub(crate) fn empty(source: &str, period: BillingPeriod) -> Self {
+        Self {
+            source: source.to_owned(),
+            billing_period: period.to_string(),
+            status: Status::Unchanged,
+            objects: 0,
+            bytes_read: 0,
+            rows: 0,
+            totals: BTreeMap::new(),
+            notes: Vec::new(),
+            error: None,
+            seconds: 0.0,
+        }
+    }
+}
+
+/// Allocation of one billing period.
+#[derive(Debug, Clone, Serialize)]
+pub struct AllocationReport {
+    /// Billing period.
+    pub billing_period: String,
+    /// What happened.
+    pub status: Status,
+    /// Rows of `allocated_charges`.
+    pub rows: u64,
+    /// Totals by currency over all sources.
+    pub totals: BTreeMap<String, LedgerTotals>,
+    /// Effective cost by currency that reached a target.
+    pub allocated_effective: BTreeMap<String, Money>,
+    /// Effective cost by currency and reason that did not.
+    pub unallocated_effective: BTreeMap<String, BTreeMap<String, Money>>,
+    /// The targets with the largest effective cost.
+    pub top_targets: Vec<TargetCost>,
+    /// Unit costs of the period.
+    pub unit_costs: Vec<UnitCost>,
+    /// Charges and effective cost by rule.
+    pub rules: Vec<RuleOutcome>,
+    /// What the reader should know.
+    pub notes: Vec<String>,
+    /// Why it failed.
+    pub error: Option<Failure>,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// Effective cost of one target.
+#[derive(Debug, Clone, Serialize)]
+pub struct TargetCost {
+    /// Target.
+    pub target: String,
+    /// Currency.
+    pub currency: String,
+    /// Effective cost.
+    pub effective: Money,
+}
+
+/// One unit cost over a whole period.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnitCost {
+    /// Unit metric.
+    pub metric: String,
+    /// Currency.
+    pub currency: String,
+    /// Cost of all targets that have a quantity.
+    pub cost: Money,
+    /// Quantity.
+    pub quantity: Money,
+    /// Unit of the quantity.
+    pub unit: String,
+    /// Cost per unit as text with 18 decimals, or `None`.
+    pub unit_cost: Option<String>,
+}
+
+/// What one rule did.
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleOutcome {
+    /// Rule, or `(no rule)`.
+    pub rule: String,
+    /// Charges it matched.
+    pub charges: u64,
+    /// Their effective cost, all currencies apart.
+    pub effective: BTreeMap<String, Money>,
+    /// Later rules that would have matched some of these charges too.
+    pub also_matched_by: BTreeMap<String, u64>,
+}
+
+impl RunReport {
+    /// The worst outcome of all units.
+    #[must_use]
+    pub fn exit_status(&self) -> ExitStatus {
+        let sources = self.sources.iter().filter_map(|unit| unit.error.as_ref());
+        let allocations = self.allocations.iter().filter_map(|unit| unit.error.as_ref());
+        sources.chain(allocations).map(|failure| failure.status).max().unwrap_or(ExitStatus::Success)
+    }
+}

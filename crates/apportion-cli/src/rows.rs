@@ -1,0 +1,62 @@
+//! Small answers of SQL as text cells, for reports. Never used on charge-sized results.
+
+use apportion_spec::{Error, ErrorKind, Result};
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use datafusion::prelude::SessionContext;
+
+use crate::money::Money;
+use crate::staging::query_error;
+
+/// One row of text cells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row(Vec<Option<String>>);
+
+impl Row {
+    /// The text of a cell, empty for NULL.
+    pub(crate) fn text(&self, index: usize) -> String {
+        self.0.get(index).and_then(Clone::clone).unwrap_or_default()
+    }
+
+    /// The text of a cell, or `None` for NULL.
+    pub(crate) fn optional(&self, index: usize) -> Option<String> {
+        self.0.get(index).and_then(Clone::clone)
+    }
+
+    /// A decimal with twelve decimals; zero for NULL.
+    pub(crate) fn money(&self, index: usize) -> Money {
+        Money::parse(&self.text(index)).unwrap_or_default()
+    }
+
+    /// A count; zero for NULL.
+    pub(crate) fn count(&self, index: usize) -> u64 {
+        self.text(index).parse().unwrap_or(0)
+    }
+}
+
+/// Runs a query and returns all its rows.
+///
+/// # Errors
+/// When it does not plan or run.
+pub(crate) async fn rows(context: &SessionContext, sql: &str) -> Result<Vec<Row>> {
+    let batches = context.sql(sql).await.map_err(query_error)?.collect().await.map_err(query_error)?;
+    let mut rows = Vec::new();
+    for batch in batches {
+        let mut columns = Vec::new();
+        for column in batch.columns() {
+            let text = cast(column, &DataType::Utf8).map_err(|error| {
+                Error::new(ErrorKind::Internal, "a report column has no text form").with_source(error)
+            })?;
+            columns.push(text);
+        }
+        for index in 0..batch.num_rows() {
+            let cells = columns.iter().map(|column| {
+                let column = column.as_string::<i32>();
+                arrow::array::Array::is_valid(column, index).then(|| column.value(index).to_owned())
+            });
+            rows.push(Row(cells.collect()));
+        }
+    }
+    Ok(rows)
+}

@@ -1,0 +1,170 @@
+//! The summary a person reads after a run: per period what was billed, where it went, what a unit
+//! cost, where the tables are, and what to do next.
+
+use std::fmt::Write;
+
+use crate::money::Money;
+use crate::output::{amount, columns, grouped, size, unit_cost};
+use crate::report::{AllocationReport, RunReport, Status};
+
+/// Renders a run.
+#[must_use]
+pub(crate) fn render(report: &RunReport) -> String {
+    let mut text = String::new();
+    sources(&mut text, report);
+    allocations(&mut text, report);
+    for allocation in report.allocations.iter().filter(|allocation| allocation.error.is_none()).rev().take(1) {
+        targets(&mut text, allocation);
+        unit_costs(&mut text, allocation);
+    }
+    notes(&mut text, report);
+    failures(&mut text, report);
+    next_steps(&mut text, report);
+    text
+}
+
+const fn status(status: Status) -> &'static str {
+    match status {
+        Status::Published => "published",
+        Status::Unchanged => "unchanged",
+        Status::Failed => "FAILED",
+    }
+}
+
+fn sources(text: &mut String, report: &RunReport) {
+    let mut rows = Vec::new();
+    for unit in &report.sources {
+        let lead = |currency: &str| {
+            vec![
+                format!("{} {}", unit.billing_period, unit.source),
+                status(unit.status).to_owned(),
+                size(unit.bytes_read),
+                grouped(unit.rows.into()),
+                currency.to_owned(),
+            ]
+        };
+        if unit.totals.is_empty() {
+            let mut row = lead("");
+            row.extend(["".to_owned(), "".to_owned(), "".to_owned()]);
+            rows.push(row);
+        }
+        for (currency, totals) in &unit.totals {
+            let mut row = lead(currency);
+            row.extend([totals.billed, totals.effective, totals.list].map(|money| amount(money.0)));
+            rows.push(row);
+        }
+    }
+    let _ = writeln!(text, "{}\n", columns(&["Charges", "", "read", "rows", "", "billed", "effective", "list"], &rows));
+}
+
+fn allocations(text: &mut String, report: &RunReport) {
+    let mut rows = Vec::new();
+    for unit in &report.allocations {
+        for (currency, totals) in &unit.totals {
+            let allocated = unit.allocated_effective.get(currency).copied().unwrap_or_default();
+            let rest = Money(totals.effective.0 - allocated.0);
+            rows.push(vec![
+                unit.billing_period.clone(),
+                status(unit.status).to_owned(),
+                grouped(unit.rows.into()),
+                currency.clone(),
+                amount(totals.effective.0),
+                amount(allocated.0),
+                amount(rest.0),
+                percent(rest, totals.effective),
+            ]);
+        }
+        if unit.totals.is_empty() {
+            let mut row = vec![unit.billing_period.clone(), status(unit.status).to_owned()];
+            row.extend(std::iter::repeat_n(String::new(), 6));
+            rows.push(row);
+        }
+    }
+    if !rows.is_empty() {
+        let header = ["Allocation", "", "rows", "", "effective", "allocated", "unallocated", ""];
+        let _ = writeln!(text, "{}\n", columns(&header, &rows));
+    }
+}
+
+/// A share in per cent with one decimal, for people.
+fn percent(part: Money, whole: Money) -> String {
+    if whole.0 == 0 {
+        return "–".to_owned();
+    }
+    let tenths = part.0.saturating_mul(1000) / whole.0;
+    format!("{}{}.{} %", if tenths < 0 { "-" } else { "" }, tenths.abs() / 10, tenths.abs() % 10)
+}
+
+fn targets(text: &mut String, allocation: &AllocationReport) {
+    let mut rows: Vec<Vec<String>> = allocation
+        .top_targets
+        .iter()
+        .map(|top| vec![top.target.clone(), top.currency.clone(), amount(top.effective.0)])
+        .collect();
+    for (currency, reasons) in &allocation.unallocated_effective {
+        for (reason, money) in reasons {
+            rows.push(vec![format!("({reason})"), currency.clone(), amount(money.0)]);
+        }
+    }
+    if !rows.is_empty() {
+        let title = format!("Top targets {}", allocation.billing_period);
+        let _ = writeln!(text, "{}\n", columns(&[&title, "", "effective"], &rows));
+    }
+}
+
+fn unit_costs(text: &mut String, allocation: &AllocationReport) {
+    let rows: Vec<Vec<String>> = allocation
+        .unit_costs
+        .iter()
+        .map(|unit| {
+            let quantity = grouped((unit.quantity.0 / 1_000_000_000_000).unsigned_abs());
+            let cost = unit.unit_cost.as_ref().and_then(|text| text.replace('.', "").parse::<i128>().ok());
+            let per_unit = cost.map_or_else(|| "–".to_owned(), unit_cost);
+            vec![unit.metric.clone(), unit.currency.clone(), amount(unit.cost.0), quantity, unit.unit.clone(), per_unit]
+        })
+        .collect();
+    if !rows.is_empty() {
+        let title = format!("Unit costs {}", allocation.billing_period);
+        let _ = writeln!(text, "{}\n", columns(&[&title, "", "cost", "quantity", "unit", "cost per unit"], &rows));
+    }
+}
+
+fn notes(text: &mut String, report: &RunReport) {
+    let sources = report.sources.iter().flat_map(|unit| {
+        unit.notes.iter().map(move |note| format!("  {} {}: {}", unit.billing_period, unit.source, first_line(note)))
+    });
+    let allocations = report.allocations.iter().flat_map(|unit| {
+        unit.notes.iter().map(move |note| format!("  {} allocation: {}", unit.billing_period, first_line(note)))
+    });
+    let lines: Vec<String> = sources.chain(allocations).collect();
+    if !lines.is_empty() {
+        let _ = writeln!(text, "Worth knowing\n{}\n", lines.join("\n"));
+    }
+}
+
+/// Samples of rows stay in the JSON report and the ledger.
+fn first_line(note: &str) -> &str {
+    note.lines().next().unwrap_or_default()
+}
+
+fn failures(text: &mut String, report: &RunReport) {
+    let sources = report.sources.iter().filter_map(|unit| {
+        unit.error.as_ref().map(|error| format!("  {} {}: {}", unit.billing_period, unit.source, error.message))
+    });
+    let allocations = report.allocations.iter().filter_map(|unit| {
+        unit.error.as_ref().map(|error| format!("  {} allocation: {}", unit.billing_period, error.message))
+    });
+    let lines: Vec<String> = sources.chain(allocations).collect();
+    if !lines.is_empty() {
+        let _ = writeln!(text, "Failed; what was published before is untouched\n{}\n", lines.join("\n"));
+    }
+}
+
+fn next_steps(text: &mut String, report: &RunReport) {
+    let destination = report.destination.trim_end_matches('/');
+    let _ = writeln!(text, "Tables ({}) in {destination}/", report.table_format);
+    if report.allocations.iter().any(|unit| unit.error.is_none()) {
+        let question = "SELECT x_AllocationTargetId, sum(EffectiveCost) AS EffectiveCost FROM allocated_charges GROUP BY 1 ORDER BY 2 DESC";
+        let _ = writeln!(text, "Next: apportion query --destination {destination} \"{question}\"");
+    }
+}

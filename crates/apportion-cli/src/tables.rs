@@ -1,0 +1,104 @@
+//! The written tables of one pipeline: their contracts with the pipeline's dimensions added.
+
+use std::collections::BTreeMap;
+
+use apportion_focus::{ColumnContract, TableContract, catalog};
+use apportion_sinks::TableSpec;
+use apportion_spec::{Error, ErrorKind, Pipeline, Result, dimension_column};
+
+/// `focus_charges`.
+pub const FOCUS_CHARGES: &str = "focus_charges";
+/// `driver_quantities`.
+pub const DRIVER_QUANTITIES: &str = "driver_quantities";
+/// `allocated_charges`.
+pub const ALLOCATED_CHARGES: &str = "allocated_charges";
+/// `unit_economics_daily`.
+pub const UNIT_ECONOMICS_DAILY: &str = "unit_economics_daily";
+/// `unit_economics_monthly`.
+pub const UNIT_ECONOMICS_MONTHLY: &str = "unit_economics_monthly";
+/// `reconciliation`.
+pub const RECONCILIATION: &str = "reconciliation";
+/// `run_ledger`, which lives outside the table prefixes.
+pub const RUN_LEDGER: &str = "run_ledger";
+
+/// Every published table with partitions, in the order in which they are published.
+pub const PUBLISHED: [&str; 6] =
+    [FOCUS_CHARGES, DRIVER_QUANTITIES, ALLOCATED_CHARGES, UNIT_ECONOMICS_DAILY, UNIT_ECONOMICS_MONTHLY, RECONCILIATION];
+
+/// Table contracts with the dimensions a pipeline declares.
+#[derive(Debug)]
+pub struct Tables {
+    contracts: BTreeMap<String, TableContract>,
+}
+
+impl Tables {
+    /// The tables of `pipeline`; without one, the tables as far as they are the same everywhere.
+    #[must_use]
+    pub fn new(pipeline: Option<&Pipeline>) -> Self {
+        let contracts = catalog()
+            .tables()
+            .iter()
+            .map(|contract| {
+                let dimensions = pipeline.map(|pipeline| dimensions_of(&contract.name, pipeline)).unwrap_or_default();
+                (contract.name.clone(), contract.with_dimensions(dimensions))
+            })
+            .collect();
+        Self { contracts }
+    }
+
+    /// The contract of a table.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] when no contract has that name.
+    pub fn contract(&self, name: &str) -> Result<&TableContract> {
+        self.contracts
+            .get(name)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "a table has no contract").with("table", name))
+    }
+
+    /// The table as the sinks want it.
+    ///
+    /// # Errors
+    /// As [`Self::contract`].
+    pub fn spec(&self, name: &str) -> Result<TableSpec> {
+        let contract = self.contract(name)?;
+        Ok(TableSpec {
+            name: contract.name.clone(),
+            description: format!("{} Grain: {}.", contract.description, contract.grain),
+            schema: contract.schema(),
+            partition_by: contract.partition_by.clone(),
+            sort_by: contract.sort_by.clone(),
+        })
+    }
+}
+
+/// The columns a pipeline adds to a table: kept columns and dimensions for allocations, the
+/// dimensions of `by` for unit economics.
+fn dimensions_of(table: &str, pipeline: &Pipeline) -> Vec<ColumnContract> {
+    let dimension = |name: &String| {
+        let expression =
+            pipeline.dimensions.iter().find(|it| it.name == *name).map_or("", |it| it.expression.text.as_str());
+        ColumnContract::dimension(dimension_column(name), format!("Dimension {name} of the pipeline: {expression}"))
+    };
+    match table {
+        ALLOCATED_CHARGES => pipeline.allocation.as_ref().map_or_else(Vec::new, |allocation| {
+            let kept = allocation.keep_columns.iter().filter_map(|name| catalog().focus().column(name).cloned());
+            let kept = kept.map(|mut column| {
+                column.nullable = true;
+                column
+            });
+            kept.chain(allocation.keep_dimensions.iter().map(dimension)).collect()
+        }),
+        UNIT_ECONOMICS_DAILY | UNIT_ECONOMICS_MONTHLY => {
+            let mut names: Vec<&String> =
+                pipeline.unit_metrics.iter().flat_map(|metric| &metric.by_dimensions).collect();
+            names.sort();
+            names.dedup();
+            let kept = |name: &&String| !pipeline.dimensions.iter().any(|it| it.name == ***name);
+            let columns =
+                names.iter().filter(|name| kept(name)).filter_map(|name| catalog().focus().column(name).cloned());
+            columns.chain(names.iter().filter(|name| !kept(name)).map(|name| dimension(name))).collect()
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,12 @@
+//! Integration tests of the whole workspace, in one binary because linking is what costs time.
+//!
+//! A new test goes where its promise belongs: `tidy` guards the shape of the code, `reference` the
+//! generated documentation, the others run the `apportion` binary as a user would.
+
+mod fixtures;
+mod real_exports;
+mod reference;
+mod s3;
+mod sample;
+mod support;
+mod tidy;

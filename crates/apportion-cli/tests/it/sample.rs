@@ -1,0 +1,139 @@
+//! The sample pipeline, run as the README runs it, against figures computed by another engine.
+
+use std::collections::BTreeSet;
+
+use crate::support::{Workspace, root, transcript};
+
+/// A workspace with the sample pipeline and data, so that tests may change them.
+pub(crate) fn sample() -> Workspace {
+    let workspace = Workspace::new();
+    for folder in ["pipelines", "testdata/exports", "testdata/telemetry"] {
+        copy_folder(&workspace, folder);
+    }
+    workspace
+}
+
+fn copy_folder(workspace: &Workspace, relative: &str) {
+    for entry in std::fs::read_dir(root().join(relative)).expect("folder").flatten() {
+        let name = format!("{relative}/{}", entry.file_name().into_string().expect("name"));
+        if entry.path().is_dir() {
+            copy_folder(workspace, &name);
+        } else {
+            workspace.write(&name, &std::fs::read(entry.path()).expect("file"));
+        }
+    }
+}
+
+/// Every file below a folder with its content digest.
+pub(crate) fn content(workspace: &Workspace, folder: &str) -> BTreeSet<(String, Vec<u8>)> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![workspace.path(folder)];
+    while let Some(path) = open.pop() {
+        for entry in std::fs::read_dir(&path).expect("folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(workspace.path(folder)).expect("inside").display().to_string();
+                if !name.starts_with("_apportion") {
+                    found.insert((name, std::fs::read(&path).expect("file")));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_sample_equals_the_independent_computation_to_the_digit() {
+    let workspace = sample();
+    workspace.run_ok(&["run", "pipelines/sample.yaml"]);
+    let golden = root().join("testdata/golden/sample");
+    let mut compared = 0;
+    for entry in std::fs::read_dir(&golden).expect("golden folder").flatten() {
+        let name = entry.file_name().into_string().expect("name");
+        let Some(table) = name.strip_suffix(".csv") else { continue };
+        let sql =
+            std::fs::read_to_string(golden.join(format!("{table}.sql"))).expect("the question of the golden table");
+        let output = workspace.run_ok(&["query", "--destination", "output/sample", "--format", "csv", &sql]);
+        let expected = std::fs::read_to_string(entry.path()).expect("golden table");
+        let lines = |text: &str| -> Vec<String> { text.lines().map(str::to_owned).collect() };
+        assert_eq!(lines(&String::from_utf8_lossy(&output.stdout)), lines(&expected), "{table}");
+        compared += 1;
+    }
+    assert!(compared >= 4, "only {compared} golden tables were compared");
+}
+
+#[test]
+fn a_rerun_with_other_parallelism_and_memory_gives_the_same_bytes() {
+    let workspace = sample();
+    workspace.run_ok(&["run", "pipelines/sample.yaml", "--jobs", "1"]);
+    let first = content(&workspace, "output/sample");
+    assert!(first.len() >= 15, "the sample has three months of six tables");
+    for options in [["--jobs", "2"], ["--jobs", "7"], ["--memory-limit", "200MiB"]] {
+        let again = workspace.run_ok(&["run", "pipelines/sample.yaml", options[0], options[1], "--format", "json"]);
+        assert!(content(&workspace, "output/sample") == first, "{options:?} changed the tables");
+        let report: serde_json::Value = serde_json::from_slice(&again.stdout).expect("report");
+        let statuses: BTreeSet<&str> =
+            report["sources"].as_array().expect("sources").iter().filter_map(|unit| unit["status"].as_str()).collect();
+        assert_eq!(statuses, BTreeSet::from(["unchanged"]));
+    }
+}
+
+#[test]
+fn delta_holds_the_same_rows_as_parquet() {
+    let workspace = sample();
+    let text = std::fs::read_to_string(workspace.path("pipelines/sample.yaml")).expect("pipeline");
+    workspace.write("pipelines/delta.yaml", text.replace("format: parquet", "format: delta").as_bytes());
+    workspace.run_ok(&["run", "pipelines/sample.yaml", "--destination", "parquet"]);
+    workspace.run_ok(&["run", "pipelines/delta.yaml", "--destination", "delta"]);
+    for table in [
+        "focus_charges",
+        "allocated_charges",
+        "driver_quantities",
+        "unit_economics_daily",
+        "unit_economics_monthly",
+        "reconciliation",
+    ] {
+        let columns = workspace.query(
+            "parquet",
+            &format!("SELECT column_name FROM information_schema.columns WHERE table_name = '{table}'"),
+        );
+        let mut columns: Vec<String> = columns.into_iter().flatten().collect();
+        columns.sort();
+        let sql = format!("SELECT {} FROM {table} ORDER BY ALL", columns.join(", "));
+        assert_eq!(workspace.query("parquet", &sql), workspace.query("delta", &sql), "{table}");
+    }
+    let log = workspace.path("delta/focus_charges/_delta_log");
+    let versions = || std::fs::read_dir(&log).expect("log").count();
+    let before = versions();
+    workspace.run_ok(&["run", "pipelines/delta.yaml", "--destination", "delta"]);
+    assert_eq!(versions(), before, "a rerun commits nothing");
+}
+
+#[test]
+fn the_summary_is_worth_reading() {
+    let workspace = sample();
+    let output = workspace.run_ok(&["run", "pipelines/sample.yaml"]);
+    let text = transcript(&output, &[]);
+    let text = text.split("--- stderr").next().unwrap_or_default().to_owned();
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn one_failing_period_leaves_the_others_published() {
+    let workspace = sample();
+    let data = "testdata/exports/aws/cur2/acme/data/BILLING_PERIOD=2026-02/acme-00001.snappy.parquet";
+    let whole = std::fs::read(workspace.path(data)).expect("export");
+    workspace.write(data, &whole[..whole.len() / 2]);
+    let output = workspace.run(&["run", "pipelines/sample.yaml"]);
+    assert_eq!(output.status.code(), Some(1), "{}", transcript(&output, &[]));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("acme-00001.snappy.parquet"), "the object is named: {text}");
+    let periods = workspace.query("output/sample", "SELECT DISTINCT x_BillingPeriod FROM focus_charges ORDER BY 1");
+    assert_eq!(periods, [["2026-01"], ["2026-03"]]);
+    workspace.write(data, &whole);
+    workspace.run_ok(&["run", "pipelines/sample.yaml", "--period", "2026-02"]);
+    let periods = workspace.query("output/sample", "SELECT DISTINCT x_BillingPeriod FROM allocated_charges ORDER BY 1");
+    assert_eq!(periods, [["2026-01"], ["2026-02"], ["2026-03"]]);
+}

@@ -1,0 +1,124 @@
+//! The shape of the code, as tests: walls between crates, file sizes, module heads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::root;
+
+fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files(&path, extension, found);
+        } else if path.extension().is_some_and(|it| it == extension) {
+            found.push(path);
+        }
+    }
+}
+
+fn rust_files() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    files(&root().join("crates"), "rs", &mut found);
+    found.sort();
+    assert!(found.len() > 40, "the search found the crates");
+    found
+}
+
+/// Direct dependencies of each of our crates: (ordinary, development).
+fn dependencies() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo metadata");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("metadata");
+    let packages = metadata["packages"].as_array().expect("packages");
+    packages
+        .iter()
+        .map(|package| {
+            let (mut ordinary, mut development) = (BTreeSet::new(), BTreeSet::new());
+            for dependency in package["dependencies"].as_array().expect("dependencies") {
+                let name = dependency["name"].as_str().expect("name").to_owned();
+                if dependency["kind"].as_str() == Some("dev") {
+                    development.insert(name)
+                } else {
+                    ordinary.insert(name)
+                };
+            }
+            (package["name"].as_str().expect("name").to_owned(), (ordinary, development))
+        })
+        .collect()
+}
+
+#[test]
+fn crates_keep_their_walls() {
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("apportion-focus", &[] as &[&str]),
+        ("apportion-spec", &[]),
+        ("apportion-sources", &["apportion-focus", "apportion-spec"]),
+        ("apportion-engine", &["apportion-focus", "apportion-spec"]),
+        ("apportion-sinks", &["apportion-focus", "apportion-spec"]),
+        ("apportion-testkit", &["apportion-focus", "apportion-spec"]),
+        (
+            "apportion-cli",
+            &["apportion-engine", "apportion-focus", "apportion-sinks", "apportion-sources", "apportion-spec"],
+        ),
+    ]);
+    for (name, (ordinary, _)) in dependencies() {
+        let allowed = allowed.get(name.as_str()).unwrap_or_else(|| panic!("crate {name} has no wall yet"));
+        for dependency in ordinary.iter().filter(|dependency| dependency.starts_with("apportion-")) {
+            assert!(allowed.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn libraries_stay_behind_their_edge() {
+    let dependencies = dependencies();
+    let users = |library: &str| -> Vec<&str> {
+        dependencies
+            .iter()
+            .filter(|(_, (ordinary, _))| ordinary.contains(library))
+            .map(|(name, _)| name.as_str())
+            .collect()
+    };
+    assert_eq!(users("deltalake-core"), ["apportion-sinks"], "Delta is known to the sinks only");
+    assert_eq!(users("clap"), ["apportion-cli"]);
+    assert_eq!(users("aws-config"), ["apportion-sources"], "credentials are found in one place");
+    for (name, (ordinary, _)) in &dependencies {
+        let pure = name == "apportion-focus" || name == "apportion-spec";
+        for heavy in ["datafusion", "object_store", "tokio", "parquet"] {
+            assert!(!(pure && ordinary.contains(heavy)), "{name} is pure and must not depend on {heavy}");
+        }
+    }
+}
+
+#[test]
+fn files_say_what_they_are_and_stay_readable() {
+    for file in rust_files() {
+        let text = std::fs::read_to_string(&file).expect("file");
+        let shown = file.display();
+        assert!(text.starts_with("//!"), "{shown} must start with //!: what it is, why it exists");
+        let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default().lines().count();
+        let limit = if shown.to_string().contains("/tests/") { 800 } else { 500 };
+        assert!(code <= limit, "{shown} has {code} lines; split it by concept (limit {limit})");
+    }
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    let banned = [
+        concat!("to", "do!("),
+        concat!("unimpl", "emented!("),
+        concat!("#[", "ignore"),
+        concat!("FIX", "ME"),
+        concat!("#[", "allow("),
+    ];
+    for file in rust_files() {
+        let text = std::fs::read_to_string(&file).expect("file");
+        for word in banned {
+            assert!(!text.contains(word), "{} contains {word}", file.display());
+        }
+    }
+}
