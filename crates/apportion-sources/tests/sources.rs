@@ -1,5 +1,7 @@
 //! Promises of the source readers, on a real S3 protocol and on the local disk.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise, helpers included")]
+
 #[path = "sources/aws_types.rs"]
 mod aws_types;
 #[path = "sources/data_exports.rs"]

@@ -25,6 +25,7 @@ mod state;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -116,6 +117,14 @@ impl S3Server {
         self.state.create_bucket(bucket);
         let stored = self.state.put(bucket, key, content.into(), None, &Condition::default());
         debug_assert!(stored.is_ok(), "the bucket was just created");
+    }
+
+    /// Sets when an object was last modified, so that tests about age need no clock.
+    ///
+    /// # Panics
+    /// When there is no such object.
+    pub fn set_modified(&self, bucket: &str, key: &str, modified: SystemTime) {
+        assert!(self.state.set_modified(bucket, key, modified), "there is no object `{key}` in `{bucket}`");
     }
 
     /// Content of an object, or `None`.

@@ -1,5 +1,7 @@
 //! What the S3 server promises to the tests of the other crates, seen through a real client.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise, helpers included")]
+
 use std::sync::Arc;
 
 use apportion_testkit::{Fault, S3Server};

@@ -99,6 +99,7 @@ async fn by_manifest(
         notes.push(format!("ignored objects that the manifest does not name: {names}"));
     }
     notes.extend(superseded_note(&superseded, newest.version.as_deref()));
+    notes.extend(refresh_note(location, &objects, &newest.meta));
     Ok(DiscoveredUnit {
         billing_period: period,
         objects,
@@ -108,18 +109,30 @@ async fn by_manifest(
     })
 }
 
+/// Objects are rewritten first and the manifest last. Times of a local copy say nothing.
+fn refresh_note(location: &Location, objects: &[ObjectMeta], manifest: &ObjectMeta) -> Option<String> {
+    let newer = objects.iter().filter(|meta| meta.last_modified > manifest.last_modified).count();
+    (newer > 0 && location.url.scheme() != "file").then(|| {
+        format!("objects newer than the manifest that names them: {newer}; a refresh may be under way, run again later")
+    })
+}
+
 fn superseded_note(ignored: &[&Candidate], current: Option<&str>) -> Option<String> {
     let versions: BTreeSet<&str> = ignored.iter().filter_map(|candidate| candidate.version.as_deref()).collect();
     let newer = versions.iter().filter(|version| current.is_some_and(|current| **version > current)).count();
     let older = versions.len() - newer;
     match (older, newer) {
         _ if ignored.is_empty() => None,
-        (_, 0) => Some(format!("ignored {} objects of {older} superseded deliveries", ignored.len())),
+        (_, 0) => Some(superseded_text(older, ignored.len())),
         (_, _) => Some(format!(
-            "ignored {} objects of {older} superseded deliveries and of {newer} that no manifest names yet",
+            "ignored deliveries: {older} superseded, {newer} that no manifest names yet; objects in them: {}",
             ignored.len()
         )),
     }
+}
+
+fn superseded_text(deliveries: usize, objects: usize) -> String {
+    format!("ignored superseded deliveries: {deliveries}; objects in them: {objects}")
 }
 
 /// An object the listing did not show, because the location points elsewhere.
@@ -158,7 +171,7 @@ fn by_folder(location: &Location, period: BillingPeriod, data: Vec<Candidate>) -
     let objects = newest.and_then(|version| versions.remove(&version)).unwrap_or_default();
     if !versions.is_empty() {
         let count: usize = versions.values().map(Vec::len).sum();
-        notes.push(format!("ignored {count} objects of {} superseded deliveries", versions.len()));
+        notes.push(superseded_text(versions.len(), count));
     }
     Ok(DiscoveredUnit { billing_period: period, objects, manifest: None, notes, mixed_periods: false })
 }

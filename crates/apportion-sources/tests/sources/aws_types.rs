@@ -1,9 +1,15 @@
 //! Columns and types of the AWS contract: absent, unknown, wrong, and what is read.
 
+use std::sync::Arc;
+
 use apportion_sources::SourceTable;
 use apportion_spec::{ErrorKind, Result};
 use apportion_testkit::{ColumnType, ExportBuilder, S3Server};
+use arrow::array::{MapBuilder, RecordBatch, StringBuilder, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema};
 use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
 
 use crate::support::{
     BUCKET, assert_contains, bill, cur2, location, object, open, period, query, rows, session, total,
@@ -124,4 +130,54 @@ async fn only_used_columns_and_matching_row_groups_are_read() {
     let scanned = plan.split("bytes_scanned=").nth(1).unwrap().split([',', ']']).next().unwrap();
     assert!(scanned.contains(" B") || scanned.parse::<u64>().is_ok_and(|bytes| bytes < 5_000), "{scanned}: {plan}");
     assert!(period("2026-01").start() < period("2026-01").end());
+}
+
+/// The same rows as other writers would store them.
+fn as_other_writer(batch: &RecordBatch, text: &DataType) -> Bytes {
+    let mut columns = Vec::new();
+    let mut fields = Vec::new();
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let column = match field.data_type() {
+            DataType::Utf8 => cast(column, text).unwrap(),
+            DataType::Map(..) if field.name() == "resource_tags" => {
+                // Field names of maps are not part of the format: each writer has its own.
+                let mut map = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+                map.keys().append_value("user_team");
+                map.values().append_value("web");
+                map.append(true).unwrap();
+                Arc::new(map.finish())
+            }
+            DataType::Map(..) => new_null_array(&DataType::Null, column.len()),
+            _ => Arc::clone(column),
+        };
+        fields.push(Field::new(field.name(), column.data_type().clone(), true));
+        columns.push(column);
+    }
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+    let mut content = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut content, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    content.into()
+}
+
+#[tokio::test]
+async fn strings_and_maps_of_other_writers_are_read_beside_each_other() {
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    for text in [dictionary, DataType::LargeUtf8, DataType::Utf8View] {
+        let server = S3Server::start().await;
+        let tagged = |cost: f64| {
+            bill(ExportBuilder::cur2(), "2026-01").row([
+                ("line_item_unblended_cost", cost.into()),
+                ("line_item_operation", "".into()),
+                ("resource_tags", [("user_team", "core")].into()),
+            ])
+        };
+        let objects = [tagged(1.0).parquet(), as_other_writer(&tagged(2.0).batch(), &text)];
+        let source = with_objects(&server, &objects).await.unwrap();
+        let sql = "select resource_tags, bill_payer_account_id, line_item_operation, product, discount \
+                   from src_aws__cur order by line_item_unblended_cost";
+        let expected = ["{user_team: core}|012345678901|||", "{user_team: web}|012345678901|||"];
+        assert_eq!(rows(&query(&source, sql).await.unwrap()), expected, "{text}");
+    }
 }

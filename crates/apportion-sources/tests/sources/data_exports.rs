@@ -1,5 +1,7 @@
 //! Discovery in the layout of Data Exports.
 
+use std::time::{Duration, SystemTime};
+
 use apportion_spec::ErrorKind;
 use apportion_testkit::{ExportBuilder, S3Server, Value};
 
@@ -71,7 +73,7 @@ async fn create_new_deliveries_supersede_each_other_and_case_does_not_matter() {
     let source = open(cur2(), &location(&server, "cur/e").await, "2026-01").await.unwrap();
     assert_eq!(total(&source).await.unwrap(), "2.0000");
     let notes = source.report.notes.join("; ");
-    assert!(notes.contains("1 superseded deliveries and of 1 that no manifest names yet"), "{notes}");
+    assert!(notes.contains("ignored deliveries: 1 superseded, 1 that no manifest names yet"), "{notes}");
 
     // Without any manifest the newest folder is read.
     for key in server.keys(BUCKET).iter().filter(|key| key.ends_with(".json")) {
@@ -80,6 +82,21 @@ async fn create_new_deliveries_supersede_each_other_and_case_does_not_matter() {
     let source = open(cur2(), &location(&server, "cur/e").await, "2026-01").await.unwrap();
     assert_eq!(total(&source).await.unwrap(), "4.0000");
     assert!(source.report.notes.iter().any(|note| note.contains("no manifest")), "{:?}", source.report.notes);
+}
+
+#[tokio::test]
+async fn a_refresh_under_way_is_noted() {
+    let server = S3Server::start().await;
+    let key = "e/data/BILLING_PERIOD=2026-01/e-1.parquet";
+    server.put(BUCKET, key, object("2026-01", 1.0));
+    server.put(BUCKET, "e/metadata/BILLING_PERIOD=2026-01/e-Manifest.json", manifest(&[key]));
+    server.set_modified(BUCKET, key, SystemTime::UNIX_EPOCH);
+    let place = location(&server, "e").await;
+    assert!(unit(cur2(), &place, "2026-01").await.unwrap().notes.is_empty());
+    server.put(BUCKET, key, object("2026-01", 2.0));
+    server.set_modified(BUCKET, key, SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000));
+    let notes = unit(cur2(), &place, "2026-01").await.unwrap().notes;
+    assert!(notes.concat().contains("objects newer than the manifest that names them: 1"), "{notes:?}");
 }
 
 #[tokio::test]

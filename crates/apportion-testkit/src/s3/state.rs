@@ -109,6 +109,13 @@ impl State {
         Ok(etag)
     }
 
+    /// Sets when an object was written; says whether it exists.
+    pub(super) fn set_modified(&self, bucket: &str, key: &str, modified: SystemTime) -> bool {
+        let mut objects = self.lock();
+        let stored = objects.buckets.get_mut(bucket).and_then(|bucket| bucket.get_mut(key));
+        stored.map(|stored| stored.modified = modified).is_some()
+    }
+
     pub(super) fn delete(&self, bucket: &str, key: &str) -> Result<(), Refused> {
         let mut objects = self.lock();
         objects.buckets.get_mut(bucket).ok_or(Refused::NoBucket)?.remove(key);
