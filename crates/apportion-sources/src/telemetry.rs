@@ -23,7 +23,7 @@ use futures::TryStreamExt;
 use object_store::ObjectMeta;
 
 use crate::discover::is_parquet;
-use crate::objects::{self, footers};
+use crate::objects::{self, Footer, footers};
 use crate::scan::ObjectTable;
 use crate::store::{Location, store_error};
 
@@ -93,7 +93,7 @@ pub struct TimeRange {
 pub struct TelemetryTable {
     /// The relation, with the columns of [`schema`].
     pub table: Arc<dyn TableProvider>,
-    /// Rows of all objects according to their footers.
+    /// Rows of its objects according to their footers.
     pub rows: u64,
     location: Location,
     objects: Vec<ObjectMeta>,
@@ -127,29 +127,67 @@ pub fn schema() -> SchemaRef {
     ]))
 }
 
+/// Telemetry objects with their footers, listed and checked once for several spans of time.
+#[derive(Debug, Clone)]
+pub struct TelemetryFiles {
+    location: Location,
+    columns: TelemetryColumns,
+    footers: Vec<Footer>,
+    scanned: SchemaRef,
+}
+
+impl TelemetryFiles {
+    /// Lists the telemetry at `location` and checks the declared columns in every object. Folders
+    /// named by date (`…/date=2026-01-05/…`) outside `within` are left out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there are no Parquet objects, [`ErrorKind::ContractViolated`]
+    /// naming object and column for a missing or wrongly typed column, and errors of the store.
+    pub async fn open(location: &Location, columns: &TelemetryColumns, within: Option<TimeRange>) -> Result<Self> {
+        let named = |error: Error| error.with("telemetry", &columns.name);
+        let objects = list(location, within).await.map_err(named)?;
+        let footers = footers(location, objects).await.map_err(named)?;
+        let scanned = check::check(location, &footers, columns).map_err(named)?;
+        Ok(Self { location: location.clone(), columns: columns.clone(), footers, scanned })
+    }
+
+    /// The rows of one span of time, or all.
+    ///
+    /// The restriction is applied below everything else: objects whose statistics lie outside are
+    /// not part of the table, and row groups outside are not read even when repeated measurements
+    /// have to be found.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] when the relation cannot be planned.
+    pub fn table(&self, range: Option<TimeRange>) -> Result<TelemetryTable> {
+        let may_hold =
+            |footer: &&Footer| range.is_none_or(|range| check::statistics_reach(footer, &self.columns.time, range));
+        let footers: Vec<Footer> = self.footers.iter().filter(may_hold).cloned().collect();
+        let rows = footers.iter().map(|footer| footer.metadata.file_metadata().num_rows());
+        let rows = rows.filter_map(|rows| u64::try_from(rows).ok()).sum();
+        let objects = footers.iter().map(|footer| footer.meta.clone()).collect();
+        let table: Arc<dyn TableProvider> = if footers.is_empty() {
+            Arc::new(EmptyTable::new(schema()))
+        } else {
+            let scan = ObjectTable::new(&self.location, Arc::clone(&self.scanned), &footers);
+            view(scan, &self.scanned, &self.columns, range).map_err(|error| {
+                Error::new(ErrorKind::Internal, "the telemetry relation cannot be planned")
+                    .with("telemetry", &self.columns.name)
+                    .with_source(error)
+            })?
+        };
+        Ok(TelemetryTable { table, rows, location: self.location.clone(), objects })
+    }
+}
+
 /// Opens the telemetry at `location`, restricted to `range` when one is given.
 ///
-/// The restriction is applied below everything else, so that objects and row groups outside it are
-/// not read even when repeated measurements have to be found.
+/// For several spans of one location keep [`TelemetryFiles`].
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] when there are no Parquet objects, [`ErrorKind::ContractViolated`] naming
-/// object and column for a missing or wrongly typed column, and errors of the store.
+/// See [`TelemetryFiles::open`] and [`TelemetryFiles::table`].
 pub async fn open(location: &Location, columns: &TelemetryColumns, range: Option<TimeRange>) -> Result<TelemetryTable> {
-    let named = |error: Error| error.with("telemetry", &columns.name);
-    let objects = list(location, range).await.map_err(named)?;
-    if objects.is_empty() {
-        let table = Arc::new(EmptyTable::new(schema()));
-        return Ok(TelemetryTable { table, rows: 0, location: location.clone(), objects });
-    }
-    let footers = footers(location, objects.clone()).await.map_err(named)?;
-    let raw = check::check(location, &footers, columns).map_err(named)?;
-    let rows = footers.iter().filter_map(|footer| u64::try_from(footer.metadata.file_metadata().num_rows()).ok()).sum();
-    let scan = ObjectTable::new(location, Arc::clone(&raw), &footers);
-    let table = view(scan, &raw, columns, range).map_err(|error| {
-        named(Error::new(ErrorKind::Internal, "the telemetry relation cannot be planned").with_source(error))
-    })?;
-    Ok(TelemetryTable { table, rows, location: location.clone(), objects })
+    TelemetryFiles::open(location, columns, range).await?.table(range)
 }
 
 fn view(

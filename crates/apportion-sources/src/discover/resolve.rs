@@ -118,7 +118,8 @@ fn refresh_note(location: &Location, objects: &[ObjectMeta], manifest: &ObjectMe
 }
 
 fn superseded_note(ignored: &[&Candidate], current: Option<&str>) -> Option<String> {
-    let versions: BTreeSet<&str> = ignored.iter().filter_map(|candidate| candidate.version.as_deref()).collect();
+    let versions: BTreeSet<&str> =
+        ignored.iter().map(|candidate| candidate.version.as_deref().unwrap_or_default()).collect();
     let newer = versions.iter().filter(|version| current.is_some_and(|current| **version > current)).count();
     let older = versions.len() - newer;
     match (older, newer) {

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apportion_spec::{Error, ErrorKind, Result, did_you_mean};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::{cast, max, min};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
 use chrono::{Days, NaiveDate};
+use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 
 use super::{QUANTITY_PRECISION, QUANTITY_SCALE, TelemetryColumns, TimeRange};
 use crate::contract::is_text;
@@ -136,6 +139,30 @@ pub(super) fn may_hold(key: &str, range: TimeRange) -> bool {
     let day_after = date.checked_add_days(Days::new(1)).unwrap_or(date);
     let day_before = date.checked_sub_days(Days::new(1)).unwrap_or(date);
     day_after >= range.from.date_naive() && day_before <= range.to.date_naive()
+}
+
+/// Whether the statistics of an object allow rows of the range; without statistics they do.
+pub(super) fn statistics_reach(footer: &Footer, time: &str, range: TimeRange) -> bool {
+    ends(footer, time)
+        .is_none_or(|(first, last)| last >= range.from.timestamp_micros() && first < range.to.timestamp_micros())
+}
+
+/// Earliest and latest time in microseconds, when every row group has statistics of a real time.
+fn ends(footer: &Footer, time: &str) -> Option<(i64, i64)> {
+    let field = footer.schema.field_with_name(time).ok()?;
+    if !matches!(field.data_type(), DataType::Timestamp(..) | DataType::Date32) {
+        return None;
+    }
+    let schema = footer.metadata.file_metadata().schema_descr();
+    let converter = StatisticsConverter::try_new(time, &footer.schema, schema).ok()?;
+    let groups = footer.metadata.row_groups();
+    let micros = |values: parquet::errors::Result<ArrayRef>| {
+        let values = cast(&values.ok()?, &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))).ok()?;
+        (values.null_count() == 0).then(|| values.as_primitive::<TimestampMicrosecondType>().clone())
+    };
+    let smallest = micros(converter.row_group_mins(groups))?;
+    let largest = micros(converter.row_group_maxes(groups))?;
+    Some((min(&smallest)?, max(&largest)?))
 }
 
 #[cfg(test)]

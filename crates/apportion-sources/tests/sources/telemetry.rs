@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use apportion_sources::telemetry::{self, TelemetryColumns, TimeRange};
+use apportion_sources::telemetry::{self, TelemetryColumns, TelemetryFiles, TimeRange};
 use apportion_sources::{Location, StoreOptions, read_error};
 use apportion_spec::{ErrorKind, Result};
 use apportion_testkit::{ColumnType, ExportBuilder, S3Server, Value};
@@ -120,6 +120,31 @@ async fn the_range_is_half_open_and_reaches_the_row_groups() {
     let sql = "explain analyze select sum(Quantity) from src_telemetry where Time >= timestamp '2026-02-01T00:00:00Z'";
     let plan = context.sql(sql).await.unwrap().to_string().await.unwrap();
     assert!(plan.contains("row_groups_pruned_statistics=4 total → 1 matched"), "{plan}");
+}
+
+#[tokio::test]
+async fn one_listing_serves_several_spans_and_each_knows_its_objects() {
+    let server = S3Server::start().await;
+    for month in ["2026-01", "2026-02", "2026-03"] {
+        let row = [("ts", Value::from(format!("{month}-15T00:00:00Z"))), ("n", 1_i64.into())];
+        let content = builder(ColumnType::Millis, ColumnType::Integer).row(row).row([("n", 5_i64.into())]);
+        server.put(BUCKET, &format!("t/{month}.parquet"), content.parquet());
+    }
+    let files = TelemetryFiles::open(&location(&server, "t").await, &declared(), None).await.unwrap();
+    server.forget_requests();
+    for month in ["2026-01", "2026-02"] {
+        let range = TimeRange { from: period(month).start(), to: period(month).end() };
+        let table = files.table(Some(range)).unwrap();
+        let objects: Vec<&str> = table.objects().iter().map(|meta| meta.location.as_ref()).collect();
+        assert_eq!(objects, [format!("t/{month}.parquet")]);
+        let context = session();
+        context.register_table("src_telemetry", table.table.clone()).unwrap();
+        let batches = context.sql("select sum(Quantity) from src_telemetry").await.unwrap().collect().await.unwrap();
+        assert_eq!(rows(&pretty_format_batches(&batches).unwrap().to_string()), ["1.000000000000"]);
+    }
+    assert!(server.requests().iter().all(|request| !request.query.contains("list-type")));
+    let year = TimeRange { from: period("2027-01").start(), to: period("2027-02").end() };
+    assert!(files.table(Some(year)).unwrap().objects().is_empty());
 }
 
 #[tokio::test]
