@@ -48,7 +48,10 @@ inner join pool_totals
     on allocated_charges.x_CellId = pool_totals.x_CellId
     and allocated_charges.x_PoolId = pool_totals.x_PoolId
     and allocated_charges.x_ChargeDate = pool_totals.x_ChargeDate
-    and allocated_charges.x_AllocationActivity is not distinct from pool_totals.x_AllocationActivity
+    and (
+        allocated_charges.x_AllocationActivity
+        is not distinct from pool_totals.x_AllocationActivity
+    )
 left join quantities
     on allocated_charges.x_PoolId = quantities.x_PoolId
     and allocated_charges.x_AllocationTargetId = quantities.x_AllocationTargetId

@@ -42,5 +42,5 @@ full join days
     on months.x_UnitMetric = days.x_UnitMetric
     and months.BillingCurrency = days.BillingCurrency
 where
-    months.Cost is distinct from days.Cost
-    or months.Quantity is distinct from days.Quantity
+    (months.Cost is distinct from days.Cost)
+    or (months.Quantity is distinct from days.Quantity)

@@ -119,6 +119,7 @@ fn session_config(options: &EngineOptions) -> SessionConfig {
     settings.execution.time_zone = Some("UTC".to_owned());
     // Contracts say Utf8; views would also keep whole pages alive in sorts and spills.
     settings.execution.parquet.schema_force_view_types = false;
+    settings.sql_parser.map_string_types_to_utf8view = false;
     settings.execution.parquet.pushdown_filters = true;
     settings.optimizer.prefer_hash_join = options.prefer_hash_join;
     config

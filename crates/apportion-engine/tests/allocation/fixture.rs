@@ -99,7 +99,6 @@ impl Charge {
 
 fn charges_batch(charges: &[Charge]) -> RecordBatch {
     let contract = catalog().focus().schema();
-    let month = |index: usize| (if index == 0 { time("2026-01-01") } else { time("2026-02-01") });
     let mut fields = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();
     for field in contract.fields() {
@@ -113,8 +112,8 @@ fn charges_batch(charges: &[Charge]) -> RecordBatch {
             }
             ("ChargePeriodStart", _) => times(charges.iter().map(|charge| charge.start).collect()),
             ("ChargePeriodEnd", _) => times(charges.iter().map(|charge| charge.end).collect()),
-            ("BillingPeriodStart", _) => times(charges.iter().map(|_| month(0)).collect()),
-            ("BillingPeriodEnd", _) => times(charges.iter().map(|_| month(1)).collect()),
+            ("BillingPeriodStart", _) => times(charges.iter().map(|_| time("2026-01-01")).collect()),
+            ("BillingPeriodEnd", _) => times(charges.iter().map(|_| time("2026-02-01")).collect()),
             _ if field.data_type() == &DataType::Utf8 => {
                 let values = charges.iter().map(|charge| charge.texts.get(name).map(String::as_str));
                 Arc::new(values.collect::<StringArray>())
@@ -250,7 +249,6 @@ async fn keep(context: &SessionContext, name: &str, frame: DataFrame) {
 }
 
 /// What an allocation gave.
-#[derive(Debug)]
 pub(crate) struct Outcome {
     context: SessionContext,
     pub(crate) allocated: Allocated,

@@ -365,7 +365,7 @@ async fn later_stages_weigh_by_what_earlier_stages_gave() {
 async fn the_first_rule_wins_and_the_report_says_who_else_matched() {
     let rules = rules(
         "    - { id: first, when: service = 'api', method: even, targets: [a] }\n\
-         \x20   - { id: second, when: service in ('api', 'db'), method: even, targets: [b] }\n\
+         \x20   - { id: second, when: \"service in ('api', 'db')\", method: even, targets: [b] }\n\
          \x20   - { id: third, when: service = 'api', method: even, targets: [c] }\n",
     );
     let charges = vec![
