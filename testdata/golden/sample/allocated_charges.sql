@@ -1,5 +1,5 @@
--- Allocated cost by target, service and rule: the question behind allocated_charges.csv.
 select
+    -- Allocated cost by target, service and rule: the question behind allocated_charges.csv.
     x_BillingPeriod,
     x_AllocationTargetId,
     x_Service,

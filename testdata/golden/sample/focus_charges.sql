@@ -1,5 +1,5 @@
--- Rows and cost of focus_charges by what each charge is: the question behind focus_charges.csv.
 select
+    -- Rows and cost of focus_charges by what each charge is: the question behind focus_charges.csv.
     x_BillingPeriod,
     x_LineItemType,
     ChargeCategory,

@@ -1,5 +1,5 @@
--- Unit costs of the days on which something is odd, and two ordinary ones.
 select
+    -- Unit costs of the days on which something is odd, and two ordinary ones.
     x_BillingPeriod,
     x_ChargeDate,
     x_UnitMetric,

@@ -1,5 +1,5 @@
--- Unit costs by billing period.
 select
+    -- Unit costs by billing period.
     x_BillingPeriod,
     x_UnitMetric,
     x_Ledger,
