@@ -5,7 +5,7 @@
 //! export into one relation with fixed columns, or says exactly what is wrong with which object.
 //!
 //! - [`Location`]: opens `s3://`, `gs://`, `az://`, `http(s)://`, `file://` and plain paths.
-//! - [`format`], [`inventory`], [`open_unit`]: the export formats, their periods, their relation.
+//! - [`format()`], [`inventory`], [`open_unit`]: the export formats, their periods, their relation.
 //! - [`telemetry`]: usage measurements of any column names as one relation.
 //!
 //! ```no_run

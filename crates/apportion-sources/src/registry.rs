@@ -1,7 +1,7 @@
 //! The export formats that can be read, one line each.
 //!
 //! A new provider is a folder with `discover.rs` and `contract.rs`, an [`ExportFormat`] and a line
-//! in [`format`]; everything else (listing, manifests, type checks, the scan) is shared.
+//! in [`format()`]; everything else (listing, manifests, type checks, the scan) is shared.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;

@@ -9,6 +9,7 @@ use apportion_spec::{Error, ErrorKind};
 use datafusion::error::DataFusionError;
 
 /// An error of the store about `object`, which is an object's or a location's full name.
+#[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` calls")]
 pub fn store_error(error: object_store::Error, object: impl std::fmt::Display) -> Error {
     use object_store::Error as Store;
     let text = chain(&error);
@@ -67,6 +68,7 @@ pub fn store_error(error: object_store::Error, object: impl std::fmt::Display) -
 ///
 /// Readers attach the object to their errors; this finds that error again below DataFusion's
 /// wrapping, so the message names the object and keeps its kind.
+#[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` calls")]
 pub fn read_error(error: DataFusionError) -> Error {
     let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(cause) = next {

@@ -30,6 +30,17 @@ async fn preflight_passes_where_reading_would() {
 }
 
 #[tokio::test]
+async fn secrets_are_never_printed() {
+    let server = server().await;
+    let options = options(&server);
+    let place = location(&server, "e").await;
+    let source = open(cur2(), &place, "2026-01").await.unwrap();
+    for text in [format!("{options:?}"), format!("{place:?} {place}"), format!("{source:?}")] {
+        assert!(!text.contains(server.secret_key()), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn wrong_credentials_are_told_from_missing_permissions_and_buckets() {
     let server = server().await;
     let secret = StaticCredentials::new(server.access_key(), "wrong-secret");
