@@ -7,15 +7,25 @@ use apportion_spec::{Error, ErrorKind};
 
 /// Classifies an object store failure.
 pub(crate) fn store(error: object_store::Error, action: &str, object: impl std::fmt::Display) -> Error {
+    Error::new(store_kind(&error), format!("cannot {action}")).with("object", object).with_source(error)
+}
+
+fn store_kind(error: &object_store::Error) -> ErrorKind {
     use object_store::Error as Store;
-    let kind = match &error {
+    match error {
         Store::NotFound { .. } => ErrorKind::NotFound,
         Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => ErrorKind::PermissionDenied,
         Store::AlreadyExists { .. } | Store::Precondition { .. } => ErrorKind::Conflict,
         other if is_throttling(&other.to_string()) => ErrorKind::Throttled,
         _ => ErrorKind::Internal,
-    };
-    Error::new(kind, format!("cannot {action}")).with("object", object).with_source(error)
+    }
+}
+
+/// The remedy of an object store failure somewhere below a library's error.
+fn store_kind_below(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
+    std::iter::successors(Some(error), |error| error.source())
+        .find_map(|error| error.downcast_ref::<object_store::Error>())
+        .map(store_kind)
 }
 
 fn is_throttling(text: &str) -> bool {
@@ -46,7 +56,7 @@ pub(crate) fn query(error: DataFusionError) -> Error {
             other => query_failed(ErrorKind::Internal, DataFusionError::ArrowError(Box::new(other), trace)),
         },
         DataFusionError::ResourcesExhausted(_) => query_failed(ErrorKind::ResourcesExhausted, error),
-        other => query_failed(ErrorKind::Internal, other),
+        other => query_failed(store_kind_below(&other).unwrap_or(ErrorKind::Internal), other),
     }
 }
 
@@ -67,7 +77,7 @@ pub(crate) fn delta(error: DeltaTableError, action: &str, table: &str) -> Error 
             let kind = match &other {
                 DeltaTableError::NotATable(_) | DeltaTableError::InvalidTableLocation(_) => ErrorKind::NotFound,
                 DeltaTableError::VersionAlreadyExists(_) | DeltaTableError::Transaction { .. } => ErrorKind::Conflict,
-                _ => ErrorKind::Internal,
+                other => store_kind_below(other).unwrap_or(ErrorKind::Internal),
             };
             Error::new(kind, format!("cannot {action}")).with("table", table).with_source(other)
         }

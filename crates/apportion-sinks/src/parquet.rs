@@ -14,6 +14,11 @@
 //! After a crash in 1 the old content is intact. After a crash in 2 to 5 the mark makes our own
 //! readers refuse the partition, and the next publication writes all parts again. Readers that
 //! only list objects see, during step 3 and 4, old and new parts side by side.
+//!
+//! The partition columns are in the files too, so a single file says what it is. DuckDB, Polars
+//! and `pyarrow.dataset` read the folder as it is; `pyarrow.parquet.read_table` and
+//! `pandas.read_parquet` must be told `partitioning=None`, because they type folder names as
+//! dictionaries and then refuse the plain column.
 
 mod state;
 mod versions;

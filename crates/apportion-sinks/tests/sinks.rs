@@ -1,5 +1,12 @@
 //! One suite for every format and store, and what only one of them promises.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends at the first surprise, helpers included"
+)]
+
 #[path = "sinks/support.rs"]
 mod support;
 

@@ -72,7 +72,7 @@ pub(super) async fn evolve(sink: &DeltaSink, table: &TableSpec) -> Result<()> {
 fn difference(loaded: &DeltaTable, wanted: &StructType, table: &TableSpec) -> Result<Option<DeltaOperation>> {
     let failed = |cause| error::delta(cause, "read the columns of the Delta table", &table.name);
     let snapshot = loaded.snapshot().map_err(failed)?;
-    if snapshot.metadata().partition_columns() != &table.partition_by {
+    if *snapshot.metadata().partition_columns() != table.partition_by {
         return Err(refused("the existing table is partitioned by other columns", table));
     }
     let existing = snapshot.schema();

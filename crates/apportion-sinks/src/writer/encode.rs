@@ -95,7 +95,7 @@ impl PartsEncoder {
         let rows = batch.num_rows();
         let mut row_group = match self.row_group.take() {
             Some(row_group) => row_group,
-            None => self.start_row_group().await?,
+            None => self.start_row_group()?,
         };
         for queue in &row_group.queues {
             if queue.send(batch.clone()).await.is_err() {
@@ -124,7 +124,7 @@ impl PartsEncoder {
         Ok(self.parts)
     }
 
-    async fn start_row_group(&mut self) -> Result<RowGroup> {
+    fn start_row_group(&mut self) -> Result<RowGroup> {
         if self.file.is_none() && self.appending.is_empty() {
             self.file = Some(self.open_file()?);
         }

@@ -144,7 +144,7 @@ macro_rules! promises {
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn parquet_local() {
-                super::$promise(World::local(Format::Parquet).await).await;
+                super::$promise(World::local(Format::Parquet)).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -154,7 +154,7 @@ macro_rules! promises {
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn delta_local() {
-                super::$promise(World::local(Format::Delta).await).await;
+                super::$promise(World::local(Format::Delta)).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -48,7 +48,10 @@ async fn a_crash_at_any_write_is_healed_by_the_next_run(format: Format) {
             match world.sink.read_objects(&charges(), &[]).await {
                 Ok(_) => {
                     let seen = world.read(&[]).await;
-                    assert!(seen == text(&[old.clone()]) || seen == text(&[new.clone()]), "{method} {key}");
+                    assert!(
+                        seen == text(std::slice::from_ref(&old)) || seen == text(std::slice::from_ref(&new)),
+                        "{method} {key}"
+                    );
                 }
                 Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "{method} {key}"),
             }

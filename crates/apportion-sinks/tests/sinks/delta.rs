@@ -17,7 +17,7 @@ fn commits(world: &World) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_publication_is_one_commit_with_its_provenance() {
-    let world = World::local(Format::Delta).await;
+    let world = World::local(Format::Delta);
     let at = partition("aws", "2026-01");
     world.publish(&at, &rows(&at, 1_500, 1), "run-1").await.unwrap();
     world.publish(&at, &rows(&at, 100, 2), "run-2").await.unwrap();
@@ -133,7 +133,7 @@ async fn a_store_that_ignores_conditional_writes_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn checkpoints_are_written_and_read() {
-    let world = World::local(Format::Delta).await;
+    let world = World::local(Format::Delta);
     let at = partition("aws", "2026-01");
     for seed in 0..12 {
         world.publish(&at, &rows(&at, 20, seed), &format!("run-{seed}")).await.unwrap();
@@ -152,7 +152,7 @@ fn with_schema(change: impl Fn(&mut Vec<Field>)) -> TableSpec {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn columns_may_be_added_and_nothing_else_may_change() {
-    let world = World::local(Format::Delta).await;
+    let world = World::local(Format::Delta);
     let at = partition("aws", "2026-01");
     let batch = rows(&at, 300, 1);
     world.publish(&at, &batch, "run-1").await.unwrap();
@@ -186,7 +186,7 @@ async fn columns_may_be_added_and_nothing_else_may_change() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_of_parquet_files_does_not_become_a_delta_table() {
-    let world = World::local(Format::Parquet).await;
+    let world = World::local(Format::Parquet);
     let at = partition("aws", "2026-01");
     world.publish(&at, &rows(&at, 10, 0), "run-1").await.unwrap();
     let error = DeltaSink::new(world.sink.destination().clone()).prepare(&charges()).await.unwrap_err();

@@ -106,7 +106,7 @@ async fn tells_how_far_a_run_came(world: World) {
 
 #[tokio::test]
 async fn tells_how_far_a_run_came_local() {
-    tells_how_far_a_run_came(World::local(Format::Parquet).await).await;
+    tells_how_far_a_run_came(World::local(Format::Parquet)).await;
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn tells_how_far_a_run_came_s3() {
 
 #[tokio::test]
 async fn a_run_id_is_used_once_and_is_a_file_name() {
-    let world = World::local(Format::Parquet).await;
+    let world = World::local(Format::Parquet);
     let here = world.sink.destination().clone();
     RunLedger::start(here.clone(), run("a", 1)).await.unwrap();
     assert_eq!(RunLedger::start(here.clone(), run("a", 1)).await.unwrap_err().kind(), ErrorKind::Conflict);
@@ -125,7 +125,7 @@ async fn a_run_id_is_used_once_and_is_a_file_name() {
 
 #[tokio::test]
 async fn a_document_of_another_version_does_not_hide_the_others() {
-    let world = World::local(Format::Parquet).await;
+    let world = World::local(Format::Parquet);
     let here = world.sink.destination().clone();
     assert_eq!(read_ledger(&here).await.unwrap().num_rows(), 0);
     RunLedger::start(here.clone(), run("a", 1)).await.unwrap();

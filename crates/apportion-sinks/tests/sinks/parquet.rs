@@ -7,7 +7,7 @@ use crate::support::{BUCKET, World, bytes, charges, partition, rows};
 
 #[tokio::test]
 async fn keys_are_deterministic_and_content_is_the_staged_bytes() {
-    for world in [World::local(Format::Parquet).await, World::s3(Format::Parquet).await] {
+    for world in [World::local(Format::Parquet), World::s3(Format::Parquet).await] {
         let at = partition("aws", "2026-01");
         let staged = world.stage(&rows(&at, 1_500, 1)).await;
         world.publish_staged(&at, &staged, "run-1").await.unwrap();
@@ -102,7 +102,7 @@ async fn large_files_are_uploaded_in_pieces() {
 
 #[tokio::test]
 async fn a_delta_table_is_not_overwritten() {
-    let world = World::local(Format::Delta).await;
+    let world = World::local(Format::Delta);
     let at = partition("aws", "2026-01");
     world.publish(&at, &rows(&at, 10, 0), "run-1").await.unwrap();
     let sink = apportion_sinks::open_sink(Format::Parquet, world.sink.destination().clone(), 3);
@@ -113,7 +113,7 @@ async fn a_delta_table_is_not_overwritten() {
 #[tokio::test]
 async fn open_readers_of_a_local_file_keep_the_old_content() {
     use std::io::Read;
-    let world = World::local(Format::Parquet).await;
+    let world = World::local(Format::Parquet);
     let at = partition("aws", "2026-01");
     world.publish(&at, &rows(&at, 300, 1), "run-1").await.unwrap();
     let path = world.directory().join("charges/x_Source=aws/x_BillingPeriod=2026-01/part-00000.parquet");
@@ -128,7 +128,7 @@ async fn open_readers_of_a_local_file_keep_the_old_content() {
 
 #[tokio::test]
 async fn an_emptied_partition_leaves_no_folder() {
-    let world = World::local(Format::Parquet).await;
+    let world = World::local(Format::Parquet);
     let (january, february) = (partition("aws", "2026-01"), partition("aws", "2026-02"));
     for at in [&january, &february] {
         world.publish(at, &rows(at, 10, 0), "run-1").await.unwrap();

@@ -106,13 +106,12 @@ pub(crate) enum Store {
 
 pub(crate) struct World {
     pub(crate) store: Store,
-    pub(crate) destination: Destination,
     pub(crate) sink: Box<dyn TableSink>,
     pub(crate) staging: TempDir,
 }
 
 impl World {
-    pub(crate) async fn local(format: Format) -> Self {
+    pub(crate) fn local(format: Format) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let destination = local_destination(directory.path());
         Self::with(Store::Local(directory), destination, format)
@@ -126,8 +125,8 @@ impl World {
     }
 
     fn with(store: Store, destination: Destination, format: Format) -> Self {
-        let sink = open_sink(format, destination.clone(), 2);
-        Self { store, destination, sink, staging: tempfile::tempdir().unwrap() }
+        let sink = open_sink(format, destination, 2);
+        Self { store, sink, staging: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn server(&self) -> &S3Server {
