@@ -52,6 +52,20 @@ wholes as (
 
 ),
 
+compared as (
+
+    select
+        parts.*,
+        wholes.EffectiveCost as WholeEffective,
+        wholes.BilledCost as WholeBilled
+    from wholes
+    inner join parts
+        on wholes.x_CellId = parts.x_CellId
+        and wholes.x_ActivityPoolId = parts.x_ActivityPoolId
+        and wholes.x_ChargeDate = parts.x_ChargeDate
+
+),
+
 quantities as (
 
     select
@@ -70,15 +84,11 @@ select
     parts.x_ChargeDate,
     parts.PartName,
     parts.EffectiveCost
-from parts
-inner join wholes
-    on parts.x_CellId = wholes.x_CellId
-    and parts.x_ActivityPoolId = wholes.x_ActivityPoolId
-    and parts.x_ChargeDate = wholes.x_ChargeDate
-left join quantities
-    on parts.x_ActivityPoolId = quantities.x_PoolId
-    and parts.PartName = quantities.x_AllocationTargetId
+from quantities
+right join compared as parts
+    on quantities.x_PoolId = parts.x_ActivityPoolId
+    and quantities.x_AllocationTargetId = parts.PartName
 where
     quantities.Total is null
-    or parts.EffectiveCost <> apportion(wholes.EffectiveCost, Before, UpTo, Total)
-    or parts.BilledCost <> apportion(wholes.BilledCost, Before, UpTo, Total)
+    or parts.EffectiveCost <> apportion(parts.WholeEffective, Before, UpTo, Total)
+    or parts.BilledCost <> apportion(parts.WholeBilled, Before, UpTo, Total)

@@ -4,7 +4,9 @@
 -- params:   none
 -- severity: fail
 -- why:      every split can be made again from the tables alone: the parts of a cell, pool and day
---           add up to what was split, and driver_quantities says how.
+--           add up to what was split, and driver_quantities says how. A row that a join repeated
+--           fails too, because it would change that sum. The small side of each join stands first,
+--           where the hash table is built.
 
 with
 
@@ -13,7 +15,6 @@ pool_totals as (
     select
         x_CellId,
         x_PoolId,
-        x_AllocationActivity,
         x_ChargeDate,
         sum(BilledCost) as BilledCost,
         sum(EffectiveCost) as EffectiveCost,
@@ -21,7 +22,31 @@ pool_totals as (
         sum(ContractedCost) as ContractedCost
     from allocated_charges
     where x_PoolId is not null
-    group by x_CellId, x_PoolId, x_AllocationActivity, x_ChargeDate
+    group by x_CellId, x_PoolId, x_ChargeDate
+
+),
+
+parts as (
+
+    select
+        allocated_charges.x_CellId,
+        allocated_charges.x_PoolId,
+        allocated_charges.x_ChargeDate,
+        allocated_charges.x_AllocationTargetId,
+        allocated_charges.x_AllocationShare,
+        allocated_charges.BilledCost,
+        allocated_charges.EffectiveCost,
+        allocated_charges.ListCost,
+        allocated_charges.ContractedCost,
+        pool_totals.BilledCost as WholeBilled,
+        pool_totals.EffectiveCost as WholeEffective,
+        pool_totals.ListCost as WholeList,
+        pool_totals.ContractedCost as WholeContracted
+    from pool_totals
+    inner join allocated_charges
+        on pool_totals.x_CellId = allocated_charges.x_CellId
+        and pool_totals.x_PoolId = allocated_charges.x_PoolId
+        and pool_totals.x_ChargeDate = allocated_charges.x_ChargeDate
 
 ),
 
@@ -30,6 +55,7 @@ quantities as (
     select
         x_PoolId,
         x_AllocationTargetId,
+        x_DriverQuantity as Quantity,
         x_DriverQuantityBefore as Before,
         x_DriverQuantityUpTo as UpTo,
         x_DriverQuantityTotal as Total
@@ -38,30 +64,20 @@ quantities as (
 )
 
 select
-    allocated_charges.x_CellId,
-    allocated_charges.x_PoolId,
-    allocated_charges.x_ChargeDate,
-    allocated_charges.x_AllocationTargetId,
-    allocated_charges.EffectiveCost
-from allocated_charges
-inner join pool_totals
-    on allocated_charges.x_CellId = pool_totals.x_CellId
-    and allocated_charges.x_PoolId = pool_totals.x_PoolId
-    and allocated_charges.x_ChargeDate = pool_totals.x_ChargeDate
-    and (
-        allocated_charges.x_AllocationActivity
-        is not distinct from pool_totals.x_AllocationActivity
-    )
-left join quantities
-    on allocated_charges.x_PoolId = quantities.x_PoolId
-    and allocated_charges.x_AllocationTargetId = quantities.x_AllocationTargetId
+    parts.x_CellId,
+    parts.x_PoolId,
+    parts.x_ChargeDate,
+    parts.x_AllocationTargetId,
+    parts.x_AllocationShare,
+    parts.EffectiveCost
+from quantities
+right join parts
+    on quantities.x_PoolId = parts.x_PoolId
+    and quantities.x_AllocationTargetId = parts.x_AllocationTargetId
 where
     quantities.Total is null
-    or allocated_charges.BilledCost
-        <> apportion(pool_totals.BilledCost, Before, UpTo, Total)
-    or allocated_charges.EffectiveCost
-        <> apportion(pool_totals.EffectiveCost, Before, UpTo, Total)
-    or allocated_charges.ListCost
-        <> apportion(pool_totals.ListCost, Before, UpTo, Total)
-    or allocated_charges.ContractedCost
-        <> apportion(pool_totals.ContractedCost, Before, UpTo, Total)
+    or parts.x_AllocationShare <> divide_round(Quantity, Total)
+    or parts.BilledCost <> apportion(parts.WholeBilled, Before, UpTo, Total)
+    or parts.EffectiveCost <> apportion(parts.WholeEffective, Before, UpTo, Total)
+    or parts.ListCost <> apportion(parts.WholeList, Before, UpTo, Total)
+    or parts.ContractedCost <> apportion(parts.WholeContracted, Before, UpTo, Total)

@@ -42,14 +42,23 @@ judged as (
                 then 'x_CostCategories is not an object'
             when not starts_with(x_Discounts, '{') or not ends_with(x_Discounts, '}')
                 then 'x_Discounts is not an object'
-            when strpos(replace(Tags, '\"', ''), '":{') > 0
-                or strpos(replace(Tags, '\"', ''), '":[') > 0
+            when (Tags like '%":{%' or Tags like '%":[%')
+                and (
+                    strpos(replace(Tags, '\"', ''), '":{') > 0
+                    or strpos(replace(Tags, '\"', ''), '":[') > 0
+                )
                 then 'Tags is nested'
-            when strpos(replace(AllocatedTags, '\"', ''), '":{') > 0
-                or strpos(replace(AllocatedTags, '\"', ''), '":[') > 0
+            when (AllocatedTags like '%":{%' or AllocatedTags like '%":[%')
+                and (
+                    strpos(replace(AllocatedTags, '\"', ''), '":{') > 0
+                    or strpos(replace(AllocatedTags, '\"', ''), '":[') > 0
+                )
                 then 'AllocatedTags is nested'
-            when strpos(replace(SkuPriceDetails, '\"', ''), '":{') > 0
-                or strpos(replace(SkuPriceDetails, '\"', ''), '":[') > 0
+            when (SkuPriceDetails like '%":{%' or SkuPriceDetails like '%":[%')
+                and (
+                    strpos(replace(SkuPriceDetails, '\"', ''), '":{') > 0
+                    or strpos(replace(SkuPriceDetails, '\"', ''), '":[') > 0
+                )
                 then 'SkuPriceDetails is nested'
         end as Rule
     from charges

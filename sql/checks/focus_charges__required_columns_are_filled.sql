@@ -11,6 +11,29 @@ with
 charges as (
 
     select * from focus_charges
+    where
+        BilledCost is null
+        or BillingAccountId is null
+        or BillingAccountType is null
+        or BillingCurrency is null
+        or BillingPeriodEnd is null
+        or BillingPeriodStart is null
+        or ChargeCategory is null
+        or ChargeFrequency is null
+        or ChargePeriodEnd is null
+        or ChargePeriodStart is null
+        or ContractedCost is null
+        or EffectiveCost is null
+        or InvoiceIssuerName is null
+        or ListCost is null
+        or PricingCurrency is null
+        or PricingCurrencyEffectiveCost is null
+        or ServiceCategory is null
+        or ServiceName is null
+        or ServiceProviderName is null
+        or ServiceSubcategory is null
+        or x_BillingPeriod is null
+        or x_Source is null
 
 ),
 
