@@ -72,12 +72,17 @@ impl ModelGraph {
     ) -> Result<Vec<CheckOutcome>> {
         let mut outcomes = Vec::new();
         for check in self.checks_of(table) {
-            outcomes.push(self.run_check(context, check, params).await?);
+            outcomes.push(self.run_one(context, check, params).await?);
         }
         Ok(outcomes)
     }
 
-    async fn run_check(
+    /// Runs one check.
+    ///
+    /// # Errors
+    ///
+    /// As [`ModelGraph::run_checks`].
+    pub async fn run_one(
         &self,
         context: &SessionContext,
         check: &Model,

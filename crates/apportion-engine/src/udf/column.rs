@@ -31,7 +31,7 @@ pub(crate) enum TextColumn<'a> {
         /// Which rows are not NULL.
         valid: Option<&'a NullBuffer>,
         /// The distinct values.
-        values: Box<TextColumn<'a>>,
+        values: Box<Self>,
     },
 }
 

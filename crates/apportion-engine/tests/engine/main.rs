@@ -1,7 +1,14 @@
 //! The engine's tests that need a session: one binary, one module per concern.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, with the place"
+)]
 
 mod case_table;
 mod cases;
+mod checks;
 mod functions;
 mod graph;
 mod plans;

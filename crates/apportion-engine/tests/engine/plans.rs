@@ -15,7 +15,7 @@ use crate::case_table::{TextTable, parameter};
 use crate::repository;
 
 /// Each provider's source relation and the model that maps it to charges.
-const PROVIDERS: [(&str, &str); 2] = [("src_aws__cur", "int_focus__aws"), ("src_focus__charges", "int_focus__focus")];
+const PROVIDERS: [(&str, &str); 2] = [("src_aws__cur", "int_focus__aws"), ("src_focus__charges", "int_focus__native")];
 
 fn parameters() -> BTreeMap<String, ScalarValue> {
     [
