@@ -55,11 +55,7 @@ const ONE_DAY: &str = "ClippedEnd <= ClippedStart \
     or date_trunc('day', ClippedStart) = date_trunc('day', ClippedEnd - interval '1 microsecond')";
 
 /// The cells of the charges registered as `focus_charges`.
-pub(super) async fn cells(
-    context: &SessionContext,
-    barrier: &dyn Barrier,
-    plan: &AllocationPlan,
-) -> Result<DataFrame> {
+pub(super) async fn cells(context: &SessionContext, barrier: &dyn Barrier, plan: &AllocationPlan) -> Result<DataFrame> {
     let charges = context.table("focus_charges").await.map_err(failed("read focus_charges"))?;
     let charges = routed(context, charges, plan).map_err(failed("match rules"))?;
     let charges = keyed(context, charges, plan).map_err(failed("find driver keys and days"))?;
@@ -119,9 +115,8 @@ fn match_key_column(index: usize) -> String {
 
 /// Adds the direct target, one match key per distinct list of match columns, and the days.
 fn keyed(context: &SessionContext, charges: DataFrame, plan: &AllocationPlan) -> Result<DataFrame, DataFusionError> {
-    let targets = numbered(plan)
-        .filter_map(|(ordinal, rule)| rule.to.clone().map(|to| (ordinal, nullif(to, lit("")))))
-        .collect();
+    let targets =
+        numbered(plan).filter_map(|(ordinal, rule)| rule.to.clone().map(|to| (ordinal, nullif(to, lit(""))))).collect();
     let mut added = vec![by_rule(targets)?.alias("DirectTarget")];
     for (index, columns) in plan.match_sets.iter().enumerate() {
         let users: Vec<Expr> = numbered(plan)
@@ -142,7 +137,8 @@ fn keyed(context: &SessionContext, charges: DataFrame, plan: &AllocationPlan) ->
     }
     let charges = extend(charges, added)?;
     let start = format!("case when {ONE_DAY} then date_trunc('day', ClippedStart) else ClippedStart end");
-    let end = format!("case when {ONE_DAY} then date_trunc('day', ClippedStart) + interval '1 day' else ClippedEnd end");
+    let end =
+        format!("case when {ONE_DAY} then date_trunc('day', ClippedStart) + interval '1 day' else ClippedEnd end");
     let span = vec![sql(context, &charges, &start, "SpanStart")?, sql(context, &charges, &end, "SpanEnd")?];
     extend(charges, span)
 }
@@ -156,14 +152,17 @@ async fn followed(
     plan: &AllocationPlan,
 ) -> Result<DataFrame> {
     let step = failed("find what followers follow");
-    if Follower::list_sql(&plan.followers, FollowerPolicy::Follow).is_none() {
+    let Some(kinds) = Follower::list_sql(&plan.followers, FollowerPolicy::Follow) else {
         let nothing = FOLLOW_KEYS.iter().map(|(key, _)| lit(ScalarValue::Utf8(None)).alias(*key)).collect();
         return extend(charges, nothing).map_err(step);
-    }
+    };
+    // said by kind, not by ordinal, so that looking for followers does not evaluate every rule
+    let follows = format!("coalesce(FollowerKind in {kinds}, false)");
     let commitment = format!(
-        "case when RuleOrdinal <> {FOLLOWS} or FollowerKind in ('unused_commitment', 'commitment_purchase') \
+        "case when not {follows} or FollowerKind in ('unused_commitment', 'commitment_purchase') \
          or ResourceId is null or ResourceId = CommitmentDiscountId then CommitmentDiscountId end"
     );
+    let follows = context.parse_sql_expr(&follows, charges.schema()).map_err(&step)?;
     let own = |name: &str| format!("Own{name}");
     let candidates = vec![
         sql(context, &charges, &commitment, &own("CommitmentDiscountId")).map_err(&step)?,
@@ -173,8 +172,10 @@ async fn followed(
     let charges = extend(charges, candidates).map_err(&step)?;
     let wanted = charges
         .clone()
-        .filter(ident("RuleOrdinal").eq(lit(FOLLOWS)))
-        .and_then(|followers| followers.select(FOLLOW_KEYS.iter().map(|(_, name)| ident(own(name))).collect::<Vec<_>>()))
+        .filter(follows)
+        .and_then(|followers| {
+            followers.select(FOLLOW_KEYS.iter().map(|(_, name)| ident(own(name))).collect::<Vec<_>>())
+        })
         .and_then(DataFrame::distinct)
         .map_err(&step)?;
     let wanted = barrier.materialize("follow_keys", wanted).await?;
@@ -187,9 +188,7 @@ async fn followed(
             .and_then(DataFrame::distinct)
             .map_err(&step)?;
         // the small side is the build side
-        charges = known
-            .join_on(charges, JoinType::Right, [ident(key).eq(ident(own(name)))])
-            .map_err(&step)?;
+        charges = known.join_on(charges, JoinType::Right, [ident(key).eq(ident(own(name)))]).map_err(&step)?;
     }
     Ok(charges)
 }
@@ -197,8 +196,17 @@ async fn followed(
 /// Names of the columns that identify a cell.
 fn identity(plan: &AllocationPlan) -> Vec<(String, Expr)> {
     let own = [
-        "x_Source", "BillingCurrency", "FollowerKind", "RuleMatches", "RuleOrdinal", "DirectTarget", "SpanStart",
-        "SpanEnd", "ServiceName", "SubAccountId", "BillingAccountId",
+        "x_Source",
+        "BillingCurrency",
+        "FollowerKind",
+        "RuleMatches",
+        "RuleOrdinal",
+        "DirectTarget",
+        "SpanStart",
+        "SpanEnd",
+        "ServiceName",
+        "SubAccountId",
+        "BillingAccountId",
     ];
     let mut names: Vec<String> = own.iter().map(|name| (*name).to_owned()).collect();
     names.extend(FOLLOW_KEYS.iter().map(|(key, _)| (*key).to_owned()));
@@ -219,7 +227,9 @@ fn grouped(charges: DataFrame, plan: &AllocationPlan) -> Result<DataFrame, DataF
     let cells = charges.aggregate(group, totals)?;
     let mut columns = described(plan)?;
     columns.push(ident("ChargeCount"));
-    columns.extend(Ledger::ALL.map(|ledger| cast(ident(ledger.column()), DataType::Decimal128(38, 12)).alias(ledger.column())));
+    columns.extend(
+        Ledger::ALL.map(|ledger| cast(ident(ledger.column()), DataType::Decimal128(38, 12)).alias(ledger.column())),
+    );
     let id = function("charge_id")?;
     let values = identity.iter().map(|(name, _)| ident(format!("Cell{name}"))).collect();
     columns.insert(0, id.call(values).alias("CellId"));
@@ -260,8 +270,15 @@ fn described(plan: &AllocationPlan) -> Result<Vec<Expr>, DataFusionError> {
         cell("SpanEnd").alias("ChargePeriodEnd"),
     ];
     let same = [
-        "x_Source", "BillingCurrency", "DirectTarget", "FollowerKind", "RuleMatches", "RuleOrdinal", "ServiceName",
-        "SubAccountId", "BillingAccountId",
+        "x_Source",
+        "BillingCurrency",
+        "DirectTarget",
+        "FollowerKind",
+        "RuleMatches",
+        "RuleOrdinal",
+        "ServiceName",
+        "SubAccountId",
+        "BillingAccountId",
     ];
     columns.extend(same.iter().map(|name| cell(name).alias(*name)));
     columns.extend(FOLLOW_KEYS.iter().map(|(key, _)| cell(key).alias(*key)));
@@ -270,11 +287,8 @@ fn described(plan: &AllocationPlan) -> Result<Vec<Expr>, DataFusionError> {
 
 /// Kept columns and dimensions as one opaque value; SQL carries it without knowing its fields.
 fn dimensions(plan: &AllocationPlan) -> Expr {
-    let mut fields: Vec<Expr> = plan
-        .kept
-        .iter()
-        .flat_map(|column| [lit(column.name.clone()), ident(format!("Cell{}", column.name))])
-        .collect();
+    let mut fields: Vec<Expr> =
+        plan.kept.iter().flat_map(|column| [lit(column.name.clone()), ident(format!("Cell{}", column.name))]).collect();
     if fields.is_empty() {
         fields = vec![lit("none"), lit(true)];
     }

@@ -50,8 +50,7 @@ impl Names {
 
     fn schema<'a>(&'a self, dimensions: impl Iterator<Item = &'a String>) -> PlanResult<DFSchema> {
         let charge = self.charge.fields().iter().map(|field| field.as_ref().clone());
-        let fields: Vec<Field> =
-            charge.chain(dimensions.map(|name| Field::new(name, DataType::Utf8, true))).collect();
+        let fields: Vec<Field> = charge.chain(dimensions.map(|name| Field::new(name, DataType::Utf8, true))).collect();
         DFSchema::try_from(Schema::new(fields))
     }
 
@@ -96,9 +95,7 @@ impl Names {
     fn explain(&self, error: &DataFusionError) -> String {
         match error {
             DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => self.explain(inner),
-            DataFusionError::Collection(all) => {
-                all.iter().map(|one| self.explain(one)).collect::<Vec<_>>().join("; ")
-            }
+            DataFusionError::Collection(all) => all.iter().map(|one| self.explain(one)).collect::<Vec<_>>().join("; "),
             DataFusionError::SchemaError(schema_error, _) => match schema_error.as_ref() {
                 SchemaError::FieldNotFound { field, .. } => {
                     let hint = did_you_mean(&field.name, self.all());
@@ -139,7 +136,11 @@ fn no_subquery(context: &SessionContext, text: &str) -> Result<(), String> {
         SqlExpr::Subquery(_) | SqlExpr::Exists { .. } | SqlExpr::InSubquery { .. } => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });
-    if found.is_break() { Err("a rule looks at one charge at a time; subqueries are not possible".to_owned()) } else { Ok(()) }
+    if found.is_break() {
+        Err("a rule looks at one charge at a time; subqueries are not possible".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
 /// Checks that the value depends on nothing but the charge.
@@ -150,10 +151,13 @@ fn row_local(planned: &Expr) -> Result<(), String> {
             Expr::AggregateFunction(call) => {
                 Some(format!("`{}` needs many charges; a rule looks at one at a time", call.func.name()))
             }
-            Expr::WindowFunction(_) => Some("window functions need many charges; a rule looks at one at a time".to_owned()),
-            Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
-                Some(format!("`{}` gives another result on another day; a rule depends on the charge only", call.func.name()))
+            Expr::WindowFunction(_) => {
+                Some("window functions need many charges; a rule looks at one at a time".to_owned())
             }
+            Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => Some(format!(
+                "`{}` gives another result on another day; a rule depends on the charge only",
+                call.func.name()
+            )),
             Expr::Placeholder(_) | Expr::ScalarVariable(..) => Some("a rule has no parameters".to_owned()),
             Expr::Unnest(_) | Expr::GroupingSet(_) => Some("a rule gives one value per charge".to_owned()),
             _ => None,

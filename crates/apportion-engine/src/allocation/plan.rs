@@ -145,6 +145,9 @@ impl<'a> Planner<'a> {
     fn plan(&mut self) -> AllocationPlan {
         let dimensions = self.dimensions();
         let kept = self.kept();
+        if self.allocation.stages.iter().any(|stage| stage.name == UNMATCHED) {
+            self.mistakes.push((None, format!("the stage name `{UNMATCHED}` is taken by charges without a rule")));
+        }
         let mut rules = Vec::new();
         for (stage, rule) in self.allocation.rules() {
             rules.push(self.rule(&stage.name, rule));
@@ -178,10 +181,9 @@ impl<'a> Planner<'a> {
         for dimension in &self.pipeline.dimensions {
             match names.plan(self.context, &dimension.expression.text, Wanted::Text) {
                 Ok(expression) => planned.push((dimension.column.clone(), expression)),
-                Err(message) => self.mistakes.push((
-                    Some(dimension.expression.place),
-                    format!("dimension `{}`: {message}", dimension.name),
-                )),
+                Err(message) => self
+                    .mistakes
+                    .push((Some(dimension.expression.place), format!("dimension `{}`: {message}", dimension.name))),
             }
         }
         planned
@@ -241,8 +243,7 @@ impl<'a> Planner<'a> {
 fn conflicts(rules: &[RulePlan]) -> Vec<RuleConflict> {
     let mut found = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
-        let earlier =
-            rules.iter().take(index).find(|earlier| earlier.when.is_none() || earlier.when == rule.when);
+        let earlier = rules.iter().take(index).find(|earlier| earlier.when.is_none() || earlier.when == rule.when);
         if let Some(earlier) = earlier {
             found.push(RuleConflict { rule: rule.id.clone(), earlier: earlier.id.clone(), place: rule.place });
         }

@@ -55,7 +55,10 @@ pub(super) fn parts(context: &SessionContext, plan: &AllocationPlan) -> Result<D
             ("Ledger", text(rows.iter().map(|(.., part)| part.ledger))),
             ("ActivityKind", text(rows.iter().map(|(rule, ..)| rule.split.as_ref().map(|split| split.kind.as_str())))),
             ("ActivityDriver", text(split_drivers.iter().map(|keyed| keyed.as_ref().map(|keyed| keyed.name.as_str())))),
-            ("ActivityKeyPosition", whole(split_drivers.iter().map(|keyed| keyed.as_ref().map(|keyed| keyed.key_position)))),
+            (
+                "ActivityKeyPosition",
+                whole(split_drivers.iter().map(|keyed| keyed.as_ref().map(|keyed| keyed.key_position))),
+            ),
         ],
     )
 }

@@ -68,10 +68,7 @@ fn units(batch: &RecordBatch, column: usize, row: usize) -> Result<i128, DataFus
 }
 
 /// Reports every rule of the plan, then unmatched charges and followers where there are some.
-pub(super) async fn rules(
-    context: &SessionContext,
-    plan: &AllocationPlan,
-) -> Result<Vec<RuleReport>, DataFusionError> {
+pub(super) async fn rules(context: &SessionContext, plan: &AllocationPlan) -> Result<Vec<RuleReport>, DataFusionError> {
     let batches = rows(
         context,
         "select Stage, RuleId, RuleMatches, BillingCurrency, sum(ChargeCount), sum(EffectiveCost) \
@@ -85,8 +82,7 @@ pub(super) async fn rules(
         effective_cost: BTreeMap::new(),
         also_matched_by: BTreeMap::new(),
     };
-    let mut declared: Vec<RuleReport> =
-        plan.rules.iter().map(|rule| empty(&rule.stage, Some(&rule.id))).collect();
+    let mut declared: Vec<RuleReport> = plan.rules.iter().map(|rule| empty(&rule.stage, Some(&rule.id))).collect();
     let mut others: BTreeMap<(String, Option<String>), RuleReport> = BTreeMap::new();
     for batch in &batches {
         for row in 0..batch.num_rows() {
@@ -99,9 +95,7 @@ pub(super) async fn rules(
             let is_declared = known.is_some();
             let report = match known {
                 Some(report) => report,
-                None => others
-                    .entry((stage.clone(), rule.clone()))
-                    .or_insert_with(|| empty(&stage, rule.as_deref())),
+                None => others.entry((stage.clone(), rule.clone())).or_insert_with(|| empty(&stage, rule.as_deref())),
             };
             report.charges += charges;
             *report.effective_cost.entry(currency).or_default() += units(batch, 5, row)?;
@@ -152,9 +146,8 @@ pub(super) async fn drivers(context: &SessionContext) -> Result<Vec<DriverReport
         for row in 0..batch.num_rows() {
             let driver = text(batch, 0, row)?.unwrap_or_default();
             let source = text(batch, 1, row)?.unwrap_or_default();
-            let report = reports
-                .entry(driver.clone())
-                .or_insert_with(|| DriverReport { driver, ..DriverReport::default() });
+            let report =
+                reports.entry(driver.clone()).or_insert_with(|| DriverReport { driver, ..DriverReport::default() });
             report.pools.insert(source, count(batch, 2, row)?);
         }
     }

@@ -58,10 +58,8 @@ pub(super) async fn telemetry(context: &SessionContext, barrier: &dyn Barrier) -
             register(context, source, none.into_view())?;
         }
     }
-    let models = [
-        ("telemetry_quantities", model::TELEMETRY),
-        ("telemetry_previous_quantities", model::PREVIOUS_TELEMETRY),
-    ];
+    let models =
+        [("telemetry_quantities", model::TELEMETRY), ("telemetry_previous_quantities", model::PREVIOUS_TELEMETRY)];
     for (name, model) in models {
         if !context.table_exist(name).map_err(&step)? {
             let frame = model.frame(context, &[]).await?;
@@ -182,9 +180,8 @@ impl<'a> Run<'a> {
         let charges = model::ALLOCATED_CHARGES.frame(self.context, &parameters).await?;
         let kept = self.plan.dimension_columns();
         let wanted = contract("allocated_charges")?.with_dimensions(kept.clone());
-        let unpacked = |name: &str| {
-            kept.iter().any(|column| column.name == name).then(|| get_field(ident("Dimensions"), name))
-        };
+        let unpacked =
+            |name: &str| kept.iter().any(|column| column.name == name).then(|| get_field(ident("Dimensions"), name));
         let charges = conform(charges, &wanted, unpacked).map_err(&step)?;
         let rules = report::rules(self.context, self.plan).await.map_err(&step)?;
         let drivers = report::drivers(self.context).await.map_err(&step)?;

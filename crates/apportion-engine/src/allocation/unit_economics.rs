@@ -104,11 +104,7 @@ fn labels(metric: &MetricPlan) -> Vec<Expr> {
 }
 
 /// Target (or NULL) and dimensions as one key.
-fn unit_key(
-    metric: &MetricPlan,
-    target: Expr,
-    values: Vec<Expr>,
-) -> Result<Expr, DataFusionError> {
+fn unit_key(metric: &MetricPlan, target: Expr, values: Vec<Expr>) -> Result<Expr, DataFusionError> {
     let target = if metric.by_target { target } else { lit(ScalarValue::Utf8(None)) };
     let mut all = vec![target];
     all.extend(values);
@@ -131,16 +127,10 @@ fn cost_side(charges: DataFrame, metric: &MetricPlan) -> Result<DataFrame, DataF
     charges.select(columns)
 }
 
-fn quantity_side(
-    quantities: DataFrame,
-    metric: &MetricPlan,
-) -> Result<DataFrame, DataFusionError> {
+fn quantity_side(quantities: DataFrame, metric: &MetricPlan) -> Result<DataFrame, DataFusionError> {
     let value = function("match_value")?;
-    let values = metric
-        .by
-        .iter()
-        .map(|(_, position)| value.call(vec![ident("MatchKey"), lit(position.to_string())]))
-        .collect();
+    let values =
+        metric.by.iter().map(|(_, position)| value.call(vec![ident("MatchKey"), lit(position.to_string())])).collect();
     let key = unit_key(metric, ident("TargetId"), values)?;
     let quantities = quantities
         .filter(ident("Telemetry").eq(lit(metric.telemetry.clone())).and(ident("Quantity").is_not_null()))?

@@ -103,7 +103,8 @@ fn charges_batch(charges: &[Charge]) -> RecordBatch {
     let mut columns: Vec<ArrayRef> = Vec::new();
     for field in contract.fields() {
         let name = field.name().as_str();
-        let times = |values: Vec<i64>| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC")) };
+        let times =
+            |values: Vec<i64>| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC")) };
         let ledger = Ledger::ALL.iter().position(|ledger| ledger.column() == name);
         let column: ArrayRef = match (name, ledger) {
             (_, Some(index)) => {
@@ -171,10 +172,12 @@ impl Barrier for Memory {
     async fn materialize(&self, _: &str, frame: DataFrame) -> Result<Arc<dyn TableProvider>> {
         let schema = Arc::new(frame.schema().as_arrow().clone());
         let batches = frame.collect().await.map_err(|error| apportion_engine::fault::from_datafusion(&error))?;
-        let nullable: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+        let nullable: Vec<Field> =
+            schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
         let schema = Arc::new(Schema::new(nullable));
-        let batches =
-            batches.into_iter().map(|batch| RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec()).unwrap());
+        let batches = batches
+            .into_iter()
+            .map(|batch| RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec()).unwrap());
         Ok(Arc::new(MemTable::try_new(Arc::clone(&schema), vec![batches.collect()]).unwrap()))
     }
 }
@@ -187,7 +190,11 @@ pub(crate) fn pipeline(body: &str) -> Result<Pipeline> {
          dimensions:\n  service: tag('service')\n  customer: tag('customer')\n{body}"
     );
     let columns: Vec<&str> = catalog().focus().columns.iter().map(|column| column.name.as_str()).collect();
-    Pipeline::parse("test.yaml", &text, &Vocabulary { charge_columns: &columns, reserved_columns: &[] })
+    Pipeline::parse(
+        "test.yaml",
+        &text,
+        &Vocabulary { charge_columns: &columns, reserved_columns: &[], allocation_columns: &[] },
+    )
 }
 
 /// Telemetry `requests` and `cpu` matched by service, `traffic` and `hours` by nothing.
@@ -272,11 +279,13 @@ impl Outcome {
         let options = FormatOptions::default().with_null("-");
         let mut lines = Vec::new();
         for batch in &batches {
-            let columns: Vec<ArrayFormatter<'_>> =
-                batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap()).collect();
+            let columns: Vec<ArrayFormatter<'_>> = batch
+                .columns()
+                .iter()
+                .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
+                .collect();
             for row in 0..batch.num_rows() {
-                let values: Vec<String> =
-                    columns.iter().map(|column| plain(column.value(row).to_string())).collect();
+                let values: Vec<String> = columns.iter().map(|column| plain(column.value(row).to_string())).collect();
                 lines.push(values.join(" "));
             }
         }

@@ -27,7 +27,11 @@ async fn each_level_is_followed_before_the_wider_one() {
         charge("2026-01-09", "-1", &[("ChargeCategory", "Credit"), ("ResourceId", "i-1"), ("SkuId", "sku-1")]),
         charge("2026-01-09", "-4", &[("ChargeClass", "Correction"), ("ResourceId", "gone"), ("SkuId", "sku-1")]),
         charge("2026-01-09", "10", &[("ChargeCategory", "Tax")]),
-        charge("2026-01-09", "2", &[("CommitmentDiscountStatus", "Unused"), ("CommitmentDiscountId", "plan"), ("ResourceId", "plan")]),
+        charge(
+            "2026-01-09",
+            "2",
+            &[("CommitmentDiscountStatus", "Unused"), ("CommitmentDiscountId", "plan"), ("ResourceId", "plan")],
+        ),
         charge(
             "2026-01-09",
             "20",

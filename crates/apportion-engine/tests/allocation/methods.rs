@@ -86,11 +86,11 @@ async fn a_missing_and_a_zero_driver_are_different_facts() {
          \x20   - { id: web, when: service = 'web', method: proportional, driver: cpu, fallback: [even] }\n",
     );
     let charges = vec![
-        charge("2026-01-05", "8", &[("tag:service", "api")]),   // measured as zero
-        charge("2026-01-06", "8", &[("tag:service", "api")]),   // missing, previous 3:1
-        charge("2026-01-06", "9", &[("tag:service", "db")]),    // missing, even over a, b, c
-        charge("2026-01-06", "5", &[("tag:service", "web")]),   // never measured
-        charge("2026-01-07", "2", &[("tag:service", "api")]),   // only a quantity that is NULL: missing
+        charge("2026-01-05", "8", &[("tag:service", "api")]), // measured as zero
+        charge("2026-01-06", "8", &[("tag:service", "api")]), // missing, previous 3:1
+        charge("2026-01-06", "9", &[("tag:service", "db")]),  // missing, even over a, b, c
+        charge("2026-01-06", "5", &[("tag:service", "web")]), // never measured
+        charge("2026-01-07", "2", &[("tag:service", "api")]), // only a quantity that is NULL: missing
     ];
     let mut case = Case::new(
         &rules,
@@ -289,10 +289,7 @@ async fn a_long_charge_is_spread_over_its_days_within_the_billing_period_first()
         // half of 6 January, all of 7 January; what lies in February is not of this invoice
         charge("2026-01-01", "3", &[("tag:service", "x")]).over("2026-01-30 12", "2026-02-04"),
     ];
-    let telemetry = vec![
-        ("traffic", "", "2026-01-05", "a", "1"),
-        ("traffic", "", "2026-01-31", "b", "1"),
-    ];
+    let telemetry = vec![("traffic", "", "2026-01-05", "a", "1"), ("traffic", "", "2026-01-31", "b", "1")];
     let outcome = Case::new(&rules, charges, telemetry).run().await;
     assert_eq!(outcome.by_target().await, ["a - 1", "b - 3", "unallocated driver_missing 30"]);
     assert_eq!(

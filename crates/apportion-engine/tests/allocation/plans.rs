@@ -31,7 +31,11 @@ fn every_mistake_is_reported_at_once_with_its_place() {
     let error = plan(rules).unwrap_err();
     let lines: Vec<&str> = error.message().lines().collect();
     assert_eq!(lines.len(), 5, "{lines:#?}");
-    assert!(lines[0].contains("`custmer` is neither a dimension nor a FOCUS column, did you mean `customer`?"), "{}", lines[0]);
+    assert!(
+        lines[0].contains("`custmer` is neither a dimension nor a FOCUS column, did you mean `customer`?"),
+        "{}",
+        lines[0]
+    );
     assert!(lines[1].contains("did you mean `ServiceName`?"), "{}", lines[1]);
     assert!(lines[2].contains("rule `two`, `to`: expected a text, found a number"), "{}", lines[2]);
     assert!(lines[3].contains("expected a condition, found a text"), "{}", lines[3]);

@@ -51,10 +51,6 @@ async fn cost_meets_quantity_by_target_and_dimension_and_never_fans_out() {
                  x_AllocationTargetId is null order by 1, 2, 3"
             )
             .await,
-        [
-            "per_request a api 15 40 0.375 -",
-            "per_request a - 2 -1 - negative_quantity",
-            "per_visit - - 18 5 3.6 -",
-        ]
+        ["per_request a api 15 40 0.375 -", "per_request a - 2 -1 - negative_quantity", "per_visit - - 18 5 3.6 -",]
     );
 }

@@ -109,9 +109,10 @@ impl RulePlan {
 
 impl Planner<'_> {
     pub(super) fn rule(&mut self, stage: &str, rule: &Rule) -> RulePlan {
-        let when = rule.when.as_ref().and_then(|text| {
-            self.expression(&rule.id, "when", &text.text, text.place, Wanted::Condition)
-        });
+        let when = rule
+            .when
+            .as_ref()
+            .and_then(|text| self.expression(&rule.id, "when", &text.text, text.place, Wanted::Condition));
         let mut plan = RulePlan {
             stage: stage.to_owned(),
             id: rule.id.clone(),
@@ -129,7 +130,10 @@ impl Planner<'_> {
             Method::Proportional { parts } => self.proportional(&mut plan, parts),
             Method::ProportionalToCost { ledger } => {
                 if !rule.fallback.is_empty() {
-                    let message = format!("rule `{}`: `fallback` has no meaning with `weight`; cost is never unmeasured", rule.id);
+                    let message = format!(
+                        "rule `{}`: `fallback` has no meaning with `weight`; cost is never unmeasured",
+                        rule.id
+                    );
                     self.mistakes.push((rule.when.as_ref().map(|text| text.place), message));
                 }
                 plan.parts.push(PartPlan { ledger: Some(ledger.as_str()), ..part(&rule.id, Kind::Cost) });
@@ -139,7 +143,8 @@ impl Planner<'_> {
             }
             Method::Even { over: EvenOver::Targets(targets) } => {
                 plan.parts.push(part(&rule.id, Kind::Equal));
-                plan.shares = targets.iter().map(|target| (Level::Target, target.clone(), Share::ONE.units())).collect();
+                plan.shares =
+                    targets.iter().map(|target| (Level::Target, target.clone(), Share::ONE.units())).collect();
             }
             Method::Even { over: EvenOver::Driver(driver) } => {
                 plan.parts.push(PartPlan { driver: Some(self.keyed(driver)), ..part(&rule.id, Kind::Seen) });
