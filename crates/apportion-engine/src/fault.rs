@@ -16,14 +16,12 @@ use datafusion::object_store;
 #[must_use]
 pub fn from_datafusion(error: &DataFusionError) -> Error {
     let root = innermost(error);
+    if let Some(known) = below(root) {
+        return known;
+    }
     match root {
-        DataFusionError::External(external) => from_external(external.as_ref()),
-        DataFusionError::ArrowError(error, _) => match error.as_ref() {
-            ArrowError::ExternalError(external) => from_external(external.as_ref()),
-            other => Error::new(ErrorKind::ContractViolated, other.to_string()),
-        },
-        DataFusionError::ObjectStore(error) => from_store(error),
-        DataFusionError::IoError(error) => from_io(error),
+        DataFusionError::External(external) => Error::new(ErrorKind::Internal, external.to_string()),
+        DataFusionError::ArrowError(error, _) => Error::new(ErrorKind::ContractViolated, error.to_string()),
         DataFusionError::ResourcesExhausted(message) => exhausted(message),
         DataFusionError::SQL(..) | DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => {
             Error::new(ErrorKind::SqlInvalid, text(root))
@@ -62,22 +60,31 @@ pub(crate) fn innermost(error: &DataFusionError) -> &DataFusionError {
     }
 }
 
-fn from_external(external: &(dyn StdError + Send + Sync + 'static)) -> Error {
-    if let Some(ours) = external.downcast_ref::<Error>() {
-        let copy = Error::new(ours.kind(), ours.message());
-        let copy = ours.context().iter().fold(copy, |copy, (key, value)| copy.with(key, value));
-        return match ours.source() {
-            Some(cause) => copy.with("cause", cause),
-            None => copy,
-        };
+/// The first cause whose kind is known for certain: ours, the store's or the file system's.
+fn below(root: &DataFusionError) -> Option<Error> {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(root);
+    while let Some(cause) = next {
+        if let Some(ours) = cause.downcast_ref::<Error>() {
+            return Some(copy(ours));
+        }
+        if let Some(error) = cause.downcast_ref::<object_store::Error>() {
+            return Some(from_store(error));
+        }
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            return Some(from_io(error));
+        }
+        next = cause.source();
     }
-    if let Some(error) = external.downcast_ref::<object_store::Error>() {
-        return from_store(error);
+    None
+}
+
+fn copy(ours: &Error) -> Error {
+    let copy = Error::new(ours.kind(), ours.message());
+    let copy = ours.context().iter().fold(copy, |copy, (key, value)| copy.with(key, value));
+    match ours.source() {
+        Some(cause) => copy.with("cause", cause),
+        None => copy,
     }
-    if let Some(error) = external.downcast_ref::<io::Error>() {
-        return from_io(error);
-    }
-    Error::new(ErrorKind::Internal, external.to_string())
 }
 
 fn from_store(error: &object_store::Error) -> Error {
@@ -96,7 +103,7 @@ fn from_io(error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::StorageFull => Error::new(
             ErrorKind::ResourcesExhausted,
-            format!("the disk is full, point --spill-directory at a larger one: {error}"),
+            format!("the disk is full, point --work-directory at a larger one: {error}"),
         ),
         io::ErrorKind::NotFound => Error::new(ErrorKind::NotFound, error.to_string()),
         io::ErrorKind::PermissionDenied => Error::new(ErrorKind::PermissionDenied, error.to_string()),
@@ -106,9 +113,9 @@ fn from_io(error: &io::Error) -> Error {
 
 fn exhausted(message: &str) -> Error {
     let advice = if message.contains("disk space") {
-        "spilling filled the disk, point --spill-directory at a larger one"
+        "spilling filled the disk, point --work-directory at a larger one"
     } else {
-        "the query needs more memory, raise --memory-limit or lower --threads"
+        "the query needs more memory, raise --memory-limit or lower --jobs"
     };
     let message = message.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or_default();
     Error::new(ErrorKind::ResourcesExhausted, advice).with("engine", message.replace('\n', " ").trim())
@@ -128,7 +135,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::ResourcesExhausted);
         assert_eq!(
             error.to_string(),
-            "the query needs more memory, raise --memory-limit or lower --threads (engine: Failed to allocate 8 MB)"
+            "the query needs more memory, raise --memory-limit or lower --jobs (engine: Failed to allocate 8 MB)"
         );
     }
 
@@ -144,5 +151,14 @@ mod tests {
             (error.kind(), error.to_string()),
             (ErrorKind::NotFound, "object vanished (object: a/b)".to_owned())
         );
+    }
+
+    #[test]
+    fn a_full_disk_is_found_below_the_error_of_a_writer() {
+        let disk = ArrowError::IoError("write".to_owned(), io::Error::from(io::ErrorKind::StorageFull));
+        let wrapped = DataFusionError::External(Box::new(DataFusionError::ArrowError(Box::new(disk), None)));
+        let error = from_datafusion(&wrapped);
+        assert_eq!(error.kind(), ErrorKind::ResourcesExhausted);
+        assert!(error.message().contains("--work-directory"), "{error}");
     }
 }

@@ -66,7 +66,7 @@ impl Engine {
     /// `Config` for zero sizes, `PermissionDenied` or `NotFound` for an unusable spill directory.
     pub fn try_new(options: &EngineOptions) -> Result<Self> {
         if options.target_partitions == 0 || options.batch_size == 0 {
-            return Err(Error::new(ErrorKind::Config, "threads and batch size must be at least 1"));
+            return Err(Error::new(ErrorKind::Config, "--jobs and the batch size must be at least 1"));
         }
         let pool: Arc<dyn MemoryPool> = match options.memory_limit_bytes {
             Some(0) => return Err(Error::new(ErrorKind::Config, "--memory-limit must be positive")),
