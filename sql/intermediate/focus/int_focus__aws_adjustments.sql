@@ -39,7 +39,8 @@ differences as (
 select
     -- identity
     'savings-plan-negation' as line_item_id,
-    coalesce(savings_plan_arn, '') || '/' || payer_account_id || '/' || currency as time_interval,
+    coalesce(savings_plan_arn, '') || '/' || payer_account_id || '/' || currency
+        || '/' || arrow_cast(billing_period_start, 'Utf8') as time_interval,
     'adjustment' as part,
     'SavingsPlanNegation' as line_item_type,
     'adjustment' as kind,
