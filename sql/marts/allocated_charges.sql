@@ -2,9 +2,8 @@
 -- grain:   one row per cell, pool, charge date and target
 -- inputs:  int_allocation__splits
 -- params:  $billing_period
--- why:     every charge, given to somebody. Dimensions is opaque here and unpacked into the columns
---          the pipeline declares. Rows that are zero in all four ledgers are left out: free usage
---          times hundreds of targets would say nothing, and no money is lost with them.
+-- why:     every charge that costs something, given to somebody. Dimensions is opaque here and
+--          unpacked into the columns the pipeline declares.
 
 with
 
@@ -51,8 +50,3 @@ select
     -- kept columns and dimensions
     Dimensions
 from splits
-where
-    BilledCost <> 0
-    or EffectiveCost <> 0
-    or ListCost <> 0
-    or ContractedCost <> 0

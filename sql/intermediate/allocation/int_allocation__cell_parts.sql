@@ -5,6 +5,8 @@
 -- why:     spreads a cell exactly over its days and names the pools that split it. PoolId splits
 --          a part over targets; ActivityPoolId, where the rule has several parts, splits the cell
 --          over them. A cell without pools (direct, no rule) passes through with one row a day.
+--          Cells that are zero in all ledgers end here: free usage times hundreds of targets would
+--          say nothing, and no money is lost with it.
 --          Right joins keep the small relation on the build side of the hash join.
 
 with
@@ -12,6 +14,11 @@ with
 chosen_cells as (
 
     select * from cells
+    where
+        BilledCost <> 0
+        or EffectiveCost <> 0
+        or ListCost <> 0
+        or ContractedCost <> 0
 
 ),
 

@@ -1,4 +1,10 @@
 //! Allocation on tables in memory: every method by hand, and the laws that hold for all of them.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, with the place"
+)]
 
 mod fixture;
 mod followers;
