@@ -21,13 +21,15 @@ use crate::staging::{DiskBarrier, Staging, query_error};
 use crate::tables::{
     ALLOCATED_CHARGES, DRIVER_QUANTITIES, FOCUS_CHARGES, UNIT_ECONOMICS_DAILY, UNIT_ECONOMICS_MONTHLY,
 };
-use crate::telemetry::OpenTelemetry;
+use crate::telemetry::{ListedTelemetry, OpenTelemetry};
 
 /// The allocation of a run: the plan and what it needs.
 #[derive(Debug)]
 pub(crate) struct Allocation<'a> {
     run: &'a Run,
     plan: Arc<AllocationPlan>,
+    /// Telemetry that cannot be read fails the allocation of every period, not the charges.
+    telemetry: Result<ListedTelemetry, (ErrorKind, String)>,
 }
 
 /// A table staged for one period.
@@ -41,13 +43,15 @@ impl<'a> Allocation<'a> {
     ///
     /// # Errors
     /// Every expression that does not plan, with its place.
-    pub(crate) fn try_new(run: &'a Run) -> Result<Option<Self>> {
+    pub(crate) async fn open(run: &'a Run, periods: &[BillingPeriod]) -> Result<Option<Self>> {
         if run.project.pipeline.allocation.is_none() {
             return Ok(None);
         }
         let context = run.engine.new_context();
         let plan = AllocationPlan::try_new(&context, &run.project.file, &run.project.pipeline)?;
-        Ok(Some(Self { run, plan: Arc::new(plan) }))
+        let telemetry = ListedTelemetry::list(&run.project, periods).await;
+        let telemetry = telemetry.map_err(|error| (error.kind(), error.to_string()));
+        Ok(Some(Self { run, plan: Arc::new(plan), telemetry }))
     }
 
     /// Allocates and publishes one billing period.
@@ -63,9 +67,10 @@ impl<'a> Allocation<'a> {
         let run = self.run;
         let context = run.engine.new_context();
         self.register_charges(&context, period, work).await?;
+        let listed = self.telemetry.as_ref().map_err(|(kind, message)| Error::new(*kind, message.clone()))?;
         let mut telemetry = OpenTelemetry::default();
-        telemetry.register(&context, &run.project, "src_telemetry", period).await?;
-        telemetry.register(&context, &run.project, "src_telemetry_previous", period.previous()).await?;
+        listed.register(&context, "src_telemetry", period, &mut telemetry)?;
+        listed.register(&context, "src_telemetry_previous", period.previous(), &mut telemetry)?;
         work.read(telemetry.objects());
         work.entry.telemetry_fingerprint.clone_from(&work.entry.input_digest);
         work.step("discover");

@@ -57,6 +57,9 @@ pub struct RunArgs {
     /// Write the tables here instead of the pipeline's destination
     #[arg(long, value_name = "LOCATION")]
     pub destination: Option<String>,
+    /// Write tables in this format instead of the pipeline's
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub table_format: Option<TableFormatOption>,
     /// Engine limits.
     #[command(flatten)]
     pub limits: Limits,
@@ -123,6 +126,15 @@ pub struct InitArgs {
     /// The file to write
     #[arg(default_value = "pipeline.yaml")]
     pub file: PathBuf,
+}
+
+/// Table formats on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormatOption {
+    /// Partitioned Parquet files.
+    Parquet,
+    /// Delta Lake tables.
+    Delta,
 }
 
 /// How a report is printed.

@@ -44,7 +44,7 @@ pub async fn check(args: &CheckArgs) -> Result<ExitStatus> {
             let outcome = crate::telemetry::describe(&project, telemetry).await;
             note(&format!("telemetry {}", telemetry.name), outcome);
         }
-        let destination = OpenDestination::open(Some(&project), None).await.map(|open| open.shown);
+        let destination = OpenDestination::open(Some(&project), None, None).await.map(|open| open.shown);
         note("destination", destination);
     }
     let failed = findings.iter().any(|finding| !finding.ok);

@@ -9,6 +9,7 @@ use apportion_spec::pipeline::{Store, TableFormat};
 use apportion_spec::{Error, ErrorKind, Result};
 use futures::StreamExt;
 
+use crate::args::TableFormatOption;
 use crate::project::Project;
 
 /// An opened destination.
@@ -26,7 +27,11 @@ impl OpenDestination {
     ///
     /// # Errors
     /// Those of opening the store; [`ErrorKind::Config`] when neither names a destination.
-    pub(crate) async fn open(project: Option<&Project>, option: Option<&str>) -> Result<Self> {
+    pub(crate) async fn open(
+        project: Option<&Project>,
+        option: Option<&str>,
+        format: Option<TableFormatOption>,
+    ) -> Result<Self> {
         let declared = project.map(|project| &project.pipeline.destination);
         let store_options = declared.map_or_else(Store::default, |destination| destination.store.clone());
         let here = Path::new(".");
@@ -36,10 +41,10 @@ impl OpenDestination {
             _ => return Err(Error::new(ErrorKind::Config, "name a pipeline or a --destination")),
         };
         let location = Location::open(text, base, &StoreOptions::from(&store_options)).await?;
-        let format = match declared.map(|destination| destination.format) {
-            Some(TableFormat::Parquet) => Format::Parquet,
-            Some(TableFormat::Delta) => Format::Delta,
-            None => detect(&location).await,
+        let format = match (format, declared.map(|destination| destination.format)) {
+            (Some(TableFormatOption::Parquet), _) | (None, Some(TableFormat::Parquet)) => Format::Parquet,
+            (Some(TableFormatOption::Delta), _) | (None, Some(TableFormat::Delta)) => Format::Delta,
+            (None, None) => detect(&location).await,
         };
         let keep_versions = declared.map_or(3, |destination| destination.keep_versions);
         let mut destination =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use apportion_sources::registry::{self, inventory};
+use apportion_sources::{self as sources, inventory};
 use apportion_sources::{DiscoveredUnit, Inventory, Location, ManifestIdentity, SourceTable, StoreOptions};
 use apportion_spec::pipeline::{Source, SourceFormat};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
@@ -25,7 +25,7 @@ pub(crate) struct OpenSource {
 impl OpenSource {
     async fn open(source: &Source, project: &Project) -> Result<Self> {
         let location = Location::open(&source.location, &project.base, &StoreOptions::from(&source.store)).await?;
-        let inventory = inventory(registry::format(source.format), &location).await?;
+        let inventory = inventory(sources::format(source.format), &location).await?;
         Ok(Self { format: source.format, location, inventory })
     }
 
@@ -34,7 +34,7 @@ impl OpenSource {
     /// # Errors
     /// Those of conforming: wrong types, missing columns, unreadable objects.
     pub(crate) async fn table(&self, unit: DiscoveredUnit) -> Result<SourceTable> {
-        registry::open_unit(registry::format(self.format), &self.location, unit).await
+        sources::open_unit(sources::format(self.format), &self.location, unit).await
     }
 }
 

@@ -38,7 +38,17 @@ impl Project {
         let charge_columns: Vec<&str> = catalog.focus().columns.iter().map(|column| column.name.as_str()).collect();
         let reserved_columns: Vec<&str> =
             catalog.tables().iter().flat_map(|table| table.columns.iter().map(|column| column.name.as_str())).collect();
-        let vocabulary = Vocabulary { charge_columns: &charge_columns, reserved_columns: &reserved_columns };
+        let names_of = |table: &str| -> Vec<&str> {
+            catalog
+                .table(table)
+                .map_or_else(Vec::new, |table| table.columns.iter().map(|column| column.name.as_str()).collect())
+        };
+        let allocation_columns = names_of("allocated_charges");
+        let vocabulary = Vocabulary {
+            allocation_columns: &allocation_columns,
+            charge_columns: &charge_columns,
+            reserved_columns: &reserved_columns,
+        };
         let name = file.display().to_string();
         let pipeline = Pipeline::parse(&name, &text, &vocabulary)?;
         let base = match file.parent() {

@@ -34,7 +34,7 @@ use crate::tables::{FOCUS_CHARGES, PUBLISHED, RUN_LEDGER, Tables};
 pub async fn query(args: &QueryArgs) -> Result<()> {
     let project = args.pipeline.as_deref().map(Project::load).transpose()?;
     let limits = EffectiveLimits::new(&args.limits, project.as_ref().map(|project| &project.pipeline));
-    let destination = OpenDestination::open(project.as_ref(), args.destination.as_deref()).await?;
+    let destination = OpenDestination::open(project.as_ref(), args.destination.as_deref(), None).await?;
     let engine = Engine::try_new(&crate::run::engine_options(&limits))?;
     let context = engine.new_context();
     let known = register_tables(&context, &destination, args.focus_version).await?;

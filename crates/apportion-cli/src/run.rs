@@ -61,7 +61,7 @@ pub async fn run(args: &RunArgs) -> Result<ExitStatus> {
     let limits = EffectiveLimits::new(&args.limits, Some(&project.pipeline));
     let models = ModelGraph::embedded()?;
     let engine = Engine::try_new(&engine_options(&limits))?;
-    let destination = OpenDestination::open(Some(&project), args.destination.as_deref()).await?;
+    let destination = OpenDestination::open(Some(&project), args.destination.as_deref(), args.table_format).await?;
     let tables = Tables::new(Some(&project.pipeline));
     let run_id = new_run_id();
     let sql_digest = sql_digest(&models);
@@ -77,9 +77,10 @@ pub async fn run(args: &RunArgs) -> Result<ExitStatus> {
 impl Run {
     async fn execute(&self, args: &RunArgs, selection: &PeriodSelection) -> Result<RunReport> {
         let started = Instant::now();
-        let allocation = Allocation::try_new(self)?;
+        crate::check::expressions(&self.project)?;
         let sources = OpenSources::open(&self.project, &args.source).await?;
         let units = sources.discover(selection).await?;
+        let allocation = Allocation::open(self, &units.periods()).await?;
         let mut report = RunReport {
             pipeline: self.project.pipeline.name.clone(),
             run_id: self.run_id.clone(),

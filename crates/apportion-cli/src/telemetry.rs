@@ -1,9 +1,9 @@
 //! Telemetry of a pipeline as the two relations that allocation reads: this period's and the
-//! previous one's.
+//! previous one's. Listed once per run, opened per period.
 
 use std::sync::Arc;
 
-use apportion_sources::telemetry::{self, TelemetryColumns, TelemetryTable, TimeRange};
+use apportion_sources::telemetry::{self, TelemetryColumns, TelemetryFiles, TelemetryTable, TimeRange};
 use apportion_sources::{Location, StoreOptions};
 use apportion_spec::pipeline::Telemetry;
 use apportion_spec::{BillingPeriod, Result};
@@ -14,34 +14,54 @@ use datafusion::prelude::SessionContext;
 use crate::project::Project;
 use crate::staging::query_error;
 
-/// Opened telemetry of one period, kept so that it can be checked for changes after reading.
+/// All telemetry a run may need, listed and checked.
+#[derive(Debug)]
+pub(crate) struct ListedTelemetry {
+    files: Vec<TelemetryFiles>,
+}
+
+/// Telemetry tables of one period, kept so that they can be checked for changes after reading.
 #[derive(Debug, Default)]
 pub(crate) struct OpenTelemetry {
     tables: Vec<TelemetryTable>,
 }
 
-impl OpenTelemetry {
-    /// Registers `relation` over all telemetry of `period`.
+impl ListedTelemetry {
+    /// Lists the telemetry of the given billing periods and of the period before them.
     ///
     /// # Errors
     /// Those of opening telemetry: missing columns, wrong types, no objects.
-    pub(crate) async fn register(
-        &mut self,
+    pub(crate) async fn list(project: &Project, periods: &[BillingPeriod]) -> Result<Self> {
+        let within = periods.iter().min().zip(periods.iter().max());
+        let within = within.map(|(first, last)| TimeRange { from: first.previous().start(), to: last.end() });
+        let mut files = Vec::new();
+        for declared in &project.pipeline.telemetry {
+            files.push(list(project, declared, within).await?);
+        }
+        Ok(Self { files })
+    }
+
+    /// Registers `relation` over all telemetry of `period`.
+    ///
+    /// # Errors
+    /// When the relation cannot be planned.
+    pub(crate) fn register(
+        &self,
         context: &SessionContext,
-        project: &Project,
         relation: &str,
         period: BillingPeriod,
+        open: &mut OpenTelemetry,
     ) -> Result<()> {
         let range = TimeRange { from: period.start(), to: period.end() };
         let mut union: Option<datafusion::dataframe::DataFrame> = None;
-        for declared in &project.pipeline.telemetry {
-            let opened = open(project, declared, Some(range)).await?;
-            let rows = context.read_table(Arc::clone(&opened.table)).map_err(query_error)?;
+        for files in &self.files {
+            let table = files.table(Some(range))?;
+            let rows = context.read_table(Arc::clone(&table.table)).map_err(query_error)?;
             union = Some(match union {
                 None => rows,
                 Some(earlier) => earlier.union(rows).map_err(query_error)?,
             });
-            self.tables.push(opened);
+            open.tables.push(table);
         }
         let table: Arc<dyn TableProvider> = match union {
             Some(rows) => rows.into_view(),
@@ -50,8 +70,10 @@ impl OpenTelemetry {
         context.register_table(relation, table).map_err(query_error)?;
         Ok(())
     }
+}
 
-    /// Objects of all telemetry: count and bytes.
+impl OpenTelemetry {
+    /// Objects of all tables.
     pub(crate) fn objects(&self) -> impl Iterator<Item = &object_store::ObjectMeta> {
         self.tables.iter().flat_map(TelemetryTable::objects)
     }
@@ -68,10 +90,9 @@ impl OpenTelemetry {
     }
 }
 
-async fn open(project: &Project, declared: &Telemetry, range: Option<TimeRange>) -> Result<TelemetryTable> {
-    let options = StoreOptions::from(&declared.store);
-    let location = Location::open(&declared.location, &project.base, &options).await?;
-    telemetry::open(&location, &TelemetryColumns::from(declared), range).await
+async fn list(project: &Project, declared: &Telemetry, within: Option<TimeRange>) -> Result<TelemetryFiles> {
+    let location = Location::open(&declared.location, &project.base, &StoreOptions::from(&declared.store)).await?;
+    TelemetryFiles::open(&location, &TelemetryColumns::from(declared), within).await
 }
 
 /// One line for `check`.
@@ -79,6 +100,6 @@ async fn open(project: &Project, declared: &Telemetry, range: Option<TimeRange>)
 /// # Errors
 /// Those of opening the telemetry.
 pub(crate) async fn describe(project: &Project, declared: &Telemetry) -> Result<String> {
-    let opened = open(project, declared, None).await?;
-    Ok(format!("{} objects, {} rows, unit {}", opened.objects().len(), opened.rows, declared.unit))
+    let table = list(project, declared, None).await?.table(None)?;
+    Ok(format!("{} objects, {} rows, unit {}", table.objects().len(), table.rows, declared.unit))
 }

@@ -18,8 +18,10 @@ use crate::{BillingPeriod, Error, ErrorKind, Result};
 pub struct Vocabulary<'a> {
     /// Every column of `focus_charges`.
     pub charge_columns: &'a [&'a str],
-    /// Columns of the allocation tables that a dimension must not be called like.
+    /// Columns of any table that a dimension must not be called like.
     pub reserved_columns: &'a [&'a str],
+    /// Columns that the allocation tables have whatever is kept.
+    pub allocation_columns: &'a [&'a str],
 }
 
 impl Pipeline {
@@ -204,6 +206,12 @@ impl Validator<'_> {
             let position = index.to_string();
             let path = ["allocation", "keep", position.as_str()];
             self.charge_value(&path, name);
+            if self.vocabulary.allocation_columns.contains(&name.as_str()) {
+                self.wrong(
+                    &path,
+                    format!("`{name}` is a column of the allocation tables already; remove it from `keep`"),
+                );
+            }
             if allocation.keep.iter().take(index).any(|earlier| earlier == name) {
                 self.wrong(&path, format!("`{name}` is kept twice"));
             } else if document.dimensions.contains_key(name) {

@@ -4,8 +4,9 @@ use apportion_spec::pipeline::{Fallback, Method, Share};
 use apportion_spec::{Pipeline, Vocabulary};
 
 const VOCABULARY: Vocabulary<'static> = Vocabulary {
-    charge_columns: &["ServiceName", "SubAccountId", "RegionId", "ChargeCategory", "Tags"],
+    charge_columns: &["ServiceName", "SubAccountId", "RegionId", "ChargeCategory", "Tags", "BilledCost"],
     reserved_columns: &["x_BillingPeriod", "x_Source"],
+    allocation_columns: &["BilledCost"],
 };
 
 const VALID: &str = r"
@@ -81,7 +82,7 @@ fn references_and_shares_are_checked_together() {
     let text = VALID
         .replace("driver: requests, fallback", "driver: request, fallback")
         .replace("share: 0.7", "share: 0.8")
-        .replace("keep: [ServiceName, service, cost_center]", "keep: [ServiceNam, cost_center]")
+        .replace("keep: [ServiceName, service, cost_center]", "keep: [ServiceNam, cost_center, BilledCost]")
         .replace("target: customer\n", "target: custmer\n")
         .replace("cost_center: tag('cc')", "cost_center: tag('cc')\n  source: tag('s')")
         .replace("when: service = 'db', ", "to: customer, ")

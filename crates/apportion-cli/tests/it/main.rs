@@ -3,6 +3,7 @@
 //! A new test goes where its promise belongs: `tidy` guards the shape of the code, `reference` the
 //! generated documentation, the others run the `apportion` binary as a user would.
 
+mod bad_input;
 mod fixtures;
 mod real_exports;
 mod reference;
