@@ -75,13 +75,14 @@ fn share(cost: i128, weight: i128, total: i128) -> Result<i128, Inexact> {
     if weight == total {
         return Ok(cost);
     }
-    if cost.checked_mul(weight).is_none()
-        && let (Some(weight), Some(total)) = (whole(weight), whole(total))
-    {
-        // Whole numbers carry twelve zeros each; without them the product mostly fits 128 bits.
-        return multiply_divide(cost, weight, total);
+    if let Some(product) = cost.checked_mul(weight) {
+        return divide_narrow(product, total).ok_or(Inexact::Overflow);
     }
-    multiply_divide(cost, weight, total)
+    // Whole numbers carry twelve zeros each; without them the product mostly fits 128 bits.
+    match (whole(weight), whole(total)) {
+        (Some(weight), Some(total)) => multiply_divide(cost, weight, total),
+        _ => multiply_divide(cost, weight, total),
+    }
 }
 
 /// The integer that a weight of 12 decimals stands for, if it is one.
