@@ -24,7 +24,7 @@ struct Finding {
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when the file itself is wrong, with every mistake.
-pub async fn check(args: &CheckArgs) -> Result<ExitStatus> {
+pub(crate) async fn check(args: &CheckArgs) -> Result<ExitStatus> {
     let project = Project::load(&args.pipeline)?;
     let mut findings = vec![Finding { what: "pipeline file".to_owned(), ok: true, detail: describe(&project) }];
     let mut note = |what: &str, outcome: Result<String>| {

@@ -7,13 +7,13 @@ use apportion_spec::{Error, ErrorKind, Result};
 use crate::output;
 
 /// The pipeline that `init` writes; a test keeps it valid.
-pub const TEMPLATE: &str = include_str!("init/pipeline.yaml");
+pub(crate) const TEMPLATE: &str = include_str!("init/pipeline.yaml");
 
 /// Writes the template, never over an existing file.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when the file exists or cannot be written.
-pub fn init(file: &Path) -> Result<()> {
+pub(crate) fn init(file: &Path) -> Result<()> {
     let written = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 /// A decimal with twelve decimals, as the tables hold it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Money(pub i128);
+pub(crate) struct Money(pub(crate) i128);
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

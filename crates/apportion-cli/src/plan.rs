@@ -195,7 +195,7 @@ struct PlannedRule {
 ///
 /// # Errors
 /// As for a run, before it writes.
-pub async fn plan(args: &RunArgs) -> Result<ExitStatus> {
+pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
     let project = Project::load(&args.pipeline)?;
     project.check_sources(&args.source)?;
     crate::check::expressions(&project)?;

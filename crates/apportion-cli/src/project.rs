@@ -12,15 +12,15 @@ use crate::args::{Limits, RunArgs};
 
 /// A loaded pipeline.
 #[derive(Debug)]
-pub struct Project {
+pub(crate) struct Project {
     /// The validated document.
-    pub pipeline: Pipeline,
+    pub(crate) pipeline: Pipeline,
     /// The file as named on the command line.
-    pub file: String,
+    pub(crate) file: String,
     /// SHA-256 of the file as read, in hex.
-    pub digest: String,
+    pub(crate) digest: String,
     /// Folder that relative locations in the file start from.
-    pub base: PathBuf,
+    pub(crate) base: PathBuf,
 }
 
 impl Project {
@@ -28,7 +28,7 @@ impl Project {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when the file cannot be read, [`ErrorKind::Config`] with every mistake.
-    pub fn load(file: &Path) -> Result<Self> {
+    pub(crate) fn load(file: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(file).map_err(|error| {
             Error::new(ErrorKind::Config, "the pipeline file cannot be read")
                 .with("file", file.display())
@@ -62,7 +62,7 @@ impl Project {
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when a named source does not exist.
-    pub fn check_sources(&self, names: &[String]) -> Result<()> {
+    pub(crate) fn check_sources(&self, names: &[String]) -> Result<()> {
         for name in names {
             if !self.pipeline.sources.iter().any(|source| source.name == *name) {
                 let known: Vec<&str> = self.pipeline.sources.iter().map(|source| source.name.as_str()).collect();
@@ -79,7 +79,7 @@ impl Project {
 
 /// Which billing periods a command is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PeriodSelection {
+pub(crate) enum PeriodSelection {
     /// Every period the sources have.
     All,
     /// These periods; each must exist in at least one source.
@@ -93,7 +93,7 @@ impl PeriodSelection {
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the range is empty.
-    pub fn try_new(args: &RunArgs) -> Result<Self> {
+    pub(crate) fn try_new(args: &RunArgs) -> Result<Self> {
         if !args.period.is_empty() {
             let mut periods = args.period.clone();
             periods.sort();
@@ -111,7 +111,7 @@ impl PeriodSelection {
 
     /// Whether `period` is meant.
     #[must_use]
-    pub fn includes(&self, period: BillingPeriod) -> bool {
+    pub(crate) fn includes(&self, period: BillingPeriod) -> bool {
         match self {
             Self::All => true,
             Self::Named(periods) => periods.contains(&period),
@@ -122,19 +122,19 @@ impl PeriodSelection {
 
 /// Limits after command line, pipeline and machine were considered, in this order.
 #[derive(Debug, Clone)]
-pub struct EffectiveLimits {
+pub(crate) struct EffectiveLimits {
     /// Memory before spilling, in bytes; unlimited when `None`.
-    pub memory_bytes: Option<usize>,
+    pub(crate) memory_bytes: Option<usize>,
     /// Degree of parallelism.
-    pub jobs: usize,
+    pub(crate) jobs: usize,
     /// Folder for staged and spilled files.
-    pub work_directory: PathBuf,
+    pub(crate) work_directory: PathBuf,
 }
 
 impl EffectiveLimits {
     /// Combines the options with the pipeline's `engine` section.
     #[must_use]
-    pub fn new(limits: &Limits, pipeline: Option<&Pipeline>) -> Self {
+    pub(crate) fn new(limits: &Limits, pipeline: Option<&Pipeline>) -> Self {
         let declared_memory =
             pipeline.and_then(|pipeline| pipeline.memory_limit_mib).map(|mib| mib.saturating_mul(1 << 20));
         let declared_jobs = pipeline.and_then(|pipeline| pipeline.jobs).and_then(|jobs| usize::try_from(jobs).ok());
@@ -149,6 +149,6 @@ impl EffectiveLimits {
 
 /// Lower-case hexadecimal text.
 #[must_use]
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -31,7 +31,7 @@ use crate::tables::{FOCUS_CHARGES, PUBLISHED, RUN_LEDGER, Tables};
 /// # Errors
 /// [`ErrorKind::SqlInvalid`] for a statement that does not plan or is not a query,
 /// [`ErrorKind::NotFound`] when the destination holds no tables.
-pub async fn query(args: &QueryArgs) -> Result<()> {
+pub(crate) async fn query(args: &QueryArgs) -> Result<()> {
     let project = args.pipeline.as_deref().map(Project::load).transpose()?;
     let limits = EffectiveLimits::new(&args.limits, project.as_ref().map(|project| &project.pipeline));
     let destination = OpenDestination::open(project.as_ref(), args.destination.as_deref(), None).await?;

@@ -12,27 +12,27 @@ use crate::money::Money;
 
 /// Outcome of a whole run.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct RunReport {
+pub(crate) struct RunReport {
     /// Pipeline name.
-    pub pipeline: String,
+    pub(crate) pipeline: String,
     /// Identifier of the run, also in the ledger.
-    pub run_id: String,
+    pub(crate) run_id: String,
     /// Where the tables are.
-    pub destination: String,
+    pub(crate) destination: String,
     /// Table format.
-    pub table_format: String,
+    pub(crate) table_format: String,
     /// Normalization per source and billing period.
-    pub sources: Vec<SourceUnitReport>,
+    pub(crate) sources: Vec<SourceUnitReport>,
     /// Allocation per billing period.
-    pub allocations: Vec<AllocationReport>,
+    pub(crate) allocations: Vec<AllocationReport>,
     /// Seconds by phase: `discover`, `normalize`, `allocate`, `total`.
-    pub seconds: BTreeMap<String, f64>,
+    pub(crate) seconds: BTreeMap<String, f64>,
 }
 
 /// Outcome of one unit of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
+pub(crate) enum Status {
     /// New content is visible.
     Published,
     /// The tables already held exactly this content.
@@ -43,11 +43,11 @@ pub enum Status {
 
 /// Why a unit failed.
 #[derive(Debug, Clone, Serialize)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// Kind of the error, by remedy.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// The message with its context.
-    pub message: String,
+    pub(crate) message: String,
     #[serde(skip)]
     pub(crate) status: ExitStatus,
 }
@@ -60,40 +60,40 @@ impl From<&Error> for Failure {
 
 /// Totals of the four ledgers in one currency.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct LedgerTotals {
+pub(crate) struct LedgerTotals {
     /// Invoiced.
-    pub billed: Money,
+    pub(crate) billed: Money,
     /// Amortised.
-    pub effective: Money,
+    pub(crate) effective: Money,
     /// At list prices.
-    pub list: Money,
+    pub(crate) list: Money,
     /// At negotiated prices.
-    pub contracted: Money,
+    pub(crate) contracted: Money,
 }
 
 /// Normalization of one source in one billing period.
 #[derive(Debug, Clone, Serialize)]
-pub struct SourceUnitReport {
+pub(crate) struct SourceUnitReport {
     /// Source name.
-    pub source: String,
+    pub(crate) source: String,
     /// Billing period.
-    pub billing_period: String,
+    pub(crate) billing_period: String,
     /// What happened.
-    pub status: Status,
+    pub(crate) status: Status,
     /// Objects read.
-    pub objects: usize,
+    pub(crate) objects: usize,
     /// Their size.
-    pub bytes_read: u64,
+    pub(crate) bytes_read: u64,
     /// Charges written.
-    pub rows: u64,
+    pub(crate) rows: u64,
     /// Totals by currency.
-    pub totals: BTreeMap<String, LedgerTotals>,
+    pub(crate) totals: BTreeMap<String, LedgerTotals>,
     /// What the reader should know: superseded assemblies, unknown columns, warnings of checks.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// Why it failed.
-    pub error: Option<Failure>,
+    pub(crate) error: Option<Failure>,
     /// Wall time.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 impl SourceUnitReport {
@@ -116,78 +116,78 @@ impl SourceUnitReport {
 
 /// Allocation of one billing period.
 #[derive(Debug, Clone, Serialize)]
-pub struct AllocationReport {
+pub(crate) struct AllocationReport {
     /// Billing period.
-    pub billing_period: String,
+    pub(crate) billing_period: String,
     /// What happened.
-    pub status: Status,
+    pub(crate) status: Status,
     /// Rows of `allocated_charges`.
-    pub rows: u64,
+    pub(crate) rows: u64,
     /// Totals by currency over all sources.
-    pub totals: BTreeMap<String, LedgerTotals>,
+    pub(crate) totals: BTreeMap<String, LedgerTotals>,
     /// Effective cost by currency that reached a target.
-    pub allocated_effective: BTreeMap<String, Money>,
+    pub(crate) allocated_effective: BTreeMap<String, Money>,
     /// Effective cost by currency and reason that did not.
-    pub unallocated_effective: BTreeMap<String, BTreeMap<String, Money>>,
+    pub(crate) unallocated_effective: BTreeMap<String, BTreeMap<String, Money>>,
     /// The targets with the largest effective cost.
-    pub top_targets: Vec<TargetCost>,
+    pub(crate) top_targets: Vec<TargetCost>,
     /// Unit costs of the period.
-    pub unit_costs: Vec<UnitCost>,
+    pub(crate) unit_costs: Vec<UnitCost>,
     /// Charges and effective cost by rule.
-    pub rules: Vec<RuleOutcome>,
+    pub(crate) rules: Vec<RuleOutcome>,
     /// What the reader should know.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// Why it failed.
-    pub error: Option<Failure>,
+    pub(crate) error: Option<Failure>,
     /// Wall time.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 /// Effective cost of one target.
 #[derive(Debug, Clone, Serialize)]
-pub struct TargetCost {
+pub(crate) struct TargetCost {
     /// Target.
-    pub target: String,
+    pub(crate) target: String,
     /// Currency.
-    pub currency: String,
+    pub(crate) currency: String,
     /// Effective cost.
-    pub effective: Money,
+    pub(crate) effective: Money,
 }
 
 /// One unit cost over a whole period.
 #[derive(Debug, Clone, Serialize)]
-pub struct UnitCost {
+pub(crate) struct UnitCost {
     /// Unit metric.
-    pub metric: String,
+    pub(crate) metric: String,
     /// Currency.
-    pub currency: String,
+    pub(crate) currency: String,
     /// Cost of all targets that have a quantity.
-    pub cost: Money,
+    pub(crate) cost: Money,
     /// Quantity.
-    pub quantity: Money,
+    pub(crate) quantity: Money,
     /// Unit of the quantity.
-    pub unit: String,
+    pub(crate) unit: String,
     /// Cost per unit as text with 18 decimals, or `None`.
-    pub unit_cost: Option<String>,
+    pub(crate) unit_cost: Option<String>,
 }
 
 /// What one rule did.
 #[derive(Debug, Clone, Serialize)]
-pub struct RuleOutcome {
+pub(crate) struct RuleOutcome {
     /// Rule, or `(no rule)`.
-    pub rule: String,
+    pub(crate) rule: String,
     /// Charges it matched.
-    pub charges: u64,
+    pub(crate) charges: u64,
     /// Their effective cost, all currencies apart.
-    pub effective: BTreeMap<String, Money>,
+    pub(crate) effective: BTreeMap<String, Money>,
     /// Later rules that would have matched some of these charges too.
-    pub also_matched_by: BTreeMap<String, u64>,
+    pub(crate) also_matched_by: BTreeMap<String, u64>,
 }
 
 impl RunReport {
     /// The worst outcome of all units.
     #[must_use]
-    pub fn exit_status(&self) -> ExitStatus {
+    pub(crate) fn exit_status(&self) -> ExitStatus {
         let sources = self.sources.iter().filter_map(|unit| unit.error.as_ref());
         let allocations = self.allocations.iter().filter_map(|unit| unit.error.as_ref());
         sources.chain(allocations).map(|failure| failure.status).max().unwrap_or(ExitStatus::Success)

@@ -28,11 +28,6 @@ impl Row {
     pub(crate) fn money(&self, index: usize) -> Money {
         Money::parse(&self.text(index)).unwrap_or_default()
     }
-
-    /// A count; zero for NULL.
-    pub(crate) fn count(&self, index: usize) -> u64 {
-        self.text(index).parse().unwrap_or(0)
-    }
 }
 
 /// Runs a query and returns all its rows.

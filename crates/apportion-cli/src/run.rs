@@ -54,7 +54,7 @@ pub(crate) fn engine_options(limits: &EffectiveLimits) -> EngineOptions {
 /// # Errors
 /// Only what stops the command as a whole: configuration, an unknown source or period, a
 /// destination that cannot be opened. Failed units are in the report.
-pub async fn run(args: &RunArgs) -> Result<ExitStatus> {
+pub(crate) async fn run(args: &RunArgs) -> Result<ExitStatus> {
     let project = Project::load(&args.pipeline)?;
     project.check_sources(&args.source)?;
     let selection = PeriodSelection::try_new(args)?;

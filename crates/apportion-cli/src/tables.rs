@@ -7,34 +7,34 @@ use apportion_sinks::TableSpec;
 use apportion_spec::{Error, ErrorKind, Pipeline, Result, dimension_column};
 
 /// `focus_charges`.
-pub const FOCUS_CHARGES: &str = "focus_charges";
+pub(crate) const FOCUS_CHARGES: &str = "focus_charges";
 /// `driver_quantities`.
-pub const DRIVER_QUANTITIES: &str = "driver_quantities";
+pub(crate) const DRIVER_QUANTITIES: &str = "driver_quantities";
 /// `allocated_charges`.
-pub const ALLOCATED_CHARGES: &str = "allocated_charges";
+pub(crate) const ALLOCATED_CHARGES: &str = "allocated_charges";
 /// `unit_economics_daily`.
-pub const UNIT_ECONOMICS_DAILY: &str = "unit_economics_daily";
+pub(crate) const UNIT_ECONOMICS_DAILY: &str = "unit_economics_daily";
 /// `unit_economics_monthly`.
-pub const UNIT_ECONOMICS_MONTHLY: &str = "unit_economics_monthly";
+pub(crate) const UNIT_ECONOMICS_MONTHLY: &str = "unit_economics_monthly";
 /// `reconciliation`.
-pub const RECONCILIATION: &str = "reconciliation";
+pub(crate) const RECONCILIATION: &str = "reconciliation";
 /// `run_ledger`, which lives outside the table prefixes.
-pub const RUN_LEDGER: &str = "run_ledger";
+pub(crate) const RUN_LEDGER: &str = "run_ledger";
 
 /// Every published table with partitions, in the order in which they are published.
-pub const PUBLISHED: [&str; 6] =
+pub(crate) const PUBLISHED: [&str; 6] =
     [FOCUS_CHARGES, DRIVER_QUANTITIES, ALLOCATED_CHARGES, UNIT_ECONOMICS_DAILY, UNIT_ECONOMICS_MONTHLY, RECONCILIATION];
 
 /// Table contracts with the dimensions a pipeline declares.
 #[derive(Debug)]
-pub struct Tables {
+pub(crate) struct Tables {
     contracts: BTreeMap<String, TableContract>,
 }
 
 impl Tables {
     /// The tables of `pipeline`; without one, the tables as far as they are the same everywhere.
     #[must_use]
-    pub fn new(pipeline: Option<&Pipeline>) -> Self {
+    pub(crate) fn new(pipeline: Option<&Pipeline>) -> Self {
         let contracts = catalog()
             .tables()
             .iter()
@@ -50,7 +50,7 @@ impl Tables {
     ///
     /// # Errors
     /// [`ErrorKind::Internal`] when no contract has that name.
-    pub fn contract(&self, name: &str) -> Result<&TableContract> {
+    pub(crate) fn contract(&self, name: &str) -> Result<&TableContract> {
         self.contracts
             .get(name)
             .ok_or_else(|| Error::new(ErrorKind::Internal, "a table has no contract").with("table", name))
@@ -60,7 +60,7 @@ impl Tables {
     ///
     /// # Errors
     /// As [`Self::contract`].
-    pub fn spec(&self, name: &str) -> Result<TableSpec> {
+    pub(crate) fn spec(&self, name: &str) -> Result<TableSpec> {
         let contract = self.contract(name)?;
         Ok(TableSpec {
             name: contract.name.clone(),

@@ -2,6 +2,13 @@
 //!
 //! A new test goes where its promise belongs: `tidy` guards the shape of the code, `reference` the
 //! generated documentation, the others run the `apportion` binary as a user would.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on ends"
+)]
 
 mod bad_input;
 mod fixtures;

@@ -1,9 +1,5 @@
 //! Allocation on tables in memory: every method by hand, and the laws that hold for all of them.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "helpers of tests fail by panicking, with the place"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests fail by panicking, with the place")]
 
 mod fixture;
 mod followers;
