@@ -42,7 +42,7 @@ def write(root, rows):
     total = 0
     for name, (_, steps, _, _) in SHAPES.items():
         (root / name).mkdir(parents=True, exist_ok=True)
-        days = DAYS if rows >= 500_000 else 7
+        days = DAYS if rows >= 500_000 else 7 if rows >= 100_000 else 1
         writer = None
         for day in range(days):
             part = table(name, steps * day // DAYS, steps * (day + 1) // DAYS)
