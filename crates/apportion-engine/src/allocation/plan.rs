@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use apportion_focus::{ColumnContract, catalog};
 use apportion_spec::pipeline::{Allocation, Fallback, Followers, Ledger, Place};
 use apportion_spec::{Error, ErrorKind, Pipeline, Result};
-use datafusion::logical_expr::Expr;
+use datafusion::functions::core::expr_fn::nullif;
+use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::SessionContext;
 
 use super::expression::{Names, Reads, Wanted};
@@ -180,7 +181,8 @@ impl<'a> Planner<'a> {
         let mut planned = Vec::new();
         for dimension in &self.pipeline.dimensions {
             match names.plan(self.context, &dimension.expression.text, Wanted::Text) {
-                Ok(expression) => planned.push((dimension.column.clone(), expression)),
+                // an empty tag says nothing, as in telemetry
+                Ok(expression) => planned.push((dimension.column.clone(), nullif(expression, lit("")))),
                 Err(message) => self
                     .mistakes
                     .push((Some(dimension.expression.place), format!("dimension `{}`: {message}", dimension.name))),
