@@ -148,7 +148,24 @@ async fn stage_charges(
     let charges = run.models.dataframe(context, FOCUS_CHARGES, parameters).await?;
     let spec = run.tables.spec(FOCUS_CHARGES)?;
     contract::check(FOCUS_CHARGES, charges.schema().as_arrow(), &spec.schema)?;
-    staging.write(charges, &spec, run.destination.sink.layout(), Some(progress)).await
+    let basis = unit.source.cost_basis_in(unit.period);
+    let staged = staging.write(charges, &spec, run.destination.sink.layout(), Some(progress)).await;
+    staged.map_err(|error| if basis == CostBasis::Net { without_net_cost(error) } else { error })
+}
+
+/// A row with a gross cost and no net cost is an error, not zero; say so where it shows up.
+fn without_net_cost(error: Error) -> Error {
+    let column = error.context().iter().find(|(key, _)| *key == "column").map(|(_, column)| column.as_str());
+    let is_cost = column.is_some_and(|column| column.ends_with("Cost"));
+    if error.kind() != ErrorKind::ContractViolated || !is_cost {
+        return error;
+    }
+    Error::new(
+        ErrorKind::ContractViolated,
+        "the source declares `cost_basis: net`, but rows with a gross cost have no net cost; \
+         declare `gross`, for this billing period alone under `cost_basis_by_period` if others are complete",
+    )
+    .with_source(error)
 }
 
 /// Notes for warnings, an error for the first check that stops publication.

@@ -34,6 +34,7 @@ fn export(path: &Path) -> Vec<u8> {
             "text" => ColumnType::Text,
             "double" => ColumnType::Double,
             "time" => ColumnType::Millis,
+            "map" if *name == "discount" => ColumnType::DoubleMap,
             "map" => ColumnType::TextMap,
             other => panic!("unknown type {other} in {}", path.display()),
         };
@@ -46,6 +47,10 @@ fn export(path: &Path) -> Vec<u8> {
                 (_, "") => Value::Null,
                 ("text" | "time", "''") => Value::Text(String::new()),
                 ("double", number) => Value::Number(number.parse().expect("number")),
+                ("map", json) if *name == "discount" => {
+                    let entries: BTreeMap<String, f64> = serde_json::from_str(json).expect("map");
+                    Value::DoubleMap(entries.into_iter().collect())
+                }
                 ("map", json) => {
                     let entries: BTreeMap<String, String> = serde_json::from_str(json).expect("map");
                     Value::TextMap(entries.into_iter().collect())

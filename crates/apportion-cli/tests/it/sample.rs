@@ -99,8 +99,13 @@ fn delta_holds_the_same_rows_as_parquet() {
         );
         let mut columns: Vec<String> = columns.into_iter().flatten().collect();
         columns.sort();
-        let sql = format!("SELECT {} FROM {table} ORDER BY ALL", columns.join(", "));
-        assert_eq!(workspace.query("parquet", &sql), workspace.query("delta", &sql), "{table}");
+        let sql = format!("SELECT {} FROM {table}", columns.join(", "));
+        let sorted = |destination: &str| {
+            let mut rows = workspace.query(destination, &sql);
+            rows.sort();
+            rows
+        };
+        assert!(sorted("parquet") == sorted("delta"), "{table}");
     }
     let log = workspace.path("delta/focus_charges/_delta_log");
     let versions = || std::fs::read_dir(&log).expect("log").count();
