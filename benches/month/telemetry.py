@@ -1,4 +1,4 @@
-"""Telemetry of the benchmark month: hourly requests and CPU seconds, daily query seconds."""
+"""Telemetry of the benchmark month: requests by quarter of an hour, CPU seconds by half, query seconds by day."""
 
 import numpy as np
 import pyarrow as pa
@@ -8,8 +8,8 @@ from .estate import CUSTOMERS, DAYS, HOURS
 from .lines import HOUR_MS, MONTH_START, words
 
 SHAPES = {  # services, steps, milliseconds per step, mean quantity
-    "requests": (["api", "checkout", "search", "media"], 2 * HOURS, HOUR_MS // 2, 900),
-    "cpu_seconds": (["platform", "billing", "reporting"], HOURS, HOUR_MS, 3_500_000),
+    "requests": (["api", "checkout", "search", "media"], 4 * HOURS, HOUR_MS // 4, 900),
+    "cpu_seconds": (["platform", "billing", "reporting"], 2 * HOURS, HOUR_MS // 2, 1_800_000),
     "query_seconds": (["orders-db", "analytics-db"], DAYS, 24 * HOUR_MS, 340_000),
 }
 
