@@ -14,7 +14,6 @@ from datetime import datetime
 from decimal import Decimal
 
 import duckdb
-import pyarrow as pa
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "testdata")]
