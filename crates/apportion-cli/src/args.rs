@@ -99,6 +99,7 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 pub struct QueryArgs {
     /// The question, in SQL over the written tables
+    #[arg(allow_hyphen_values = true)]
     pub sql: String,
     /// The pipeline whose destination is asked
     #[arg(long, short, value_name = "FILE", required_unless_present = "destination")]
