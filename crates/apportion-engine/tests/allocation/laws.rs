@@ -115,7 +115,14 @@ fn nothing_depends_on_order_partitions_or_the_scale_of_drivers() {
                 prop_assert_eq!(&one, &seven);
                 let mut reversed = measured.clone();
                 reversed.reverse();
-                let scaled = rows(&charges, &texts(&reversed, 1_000), 2).await;
+                // a target without quantity gets nothing and takes nothing
+                let mut scaled = texts(&reversed, 1_000);
+                let zeros = scaled
+                    .clone()
+                    .into_iter()
+                    .map(|[driver, key, day, ..]| [driver, key, day, "zero".to_owned(), "0".to_owned()]);
+                scaled.extend(zeros.collect::<Vec<_>>());
+                let scaled = rows(&charges, &scaled, 2).await;
                 prop_assert_eq!(&one, &scaled);
                 Ok(())
             })
