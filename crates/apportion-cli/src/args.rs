@@ -1,4 +1,4 @@
-//! What may be typed on the command line, exactly as typed. Meaning is given in [`crate::project`].
+//! What may be typed on the command line, exactly as typed. `project` gives it its meaning.
 
 use std::path::PathBuf;
 
