@@ -39,19 +39,11 @@ struct Staged {
 }
 
 impl<'a> Allocation<'a> {
-    /// Plans the pipeline's rules; `None` when it declares no allocation.
-    ///
-    /// # Errors
-    /// Every expression that does not plan, with its place.
-    pub(crate) async fn open(run: &'a Run, periods: &[BillingPeriod]) -> Result<Option<Self>> {
-        if run.project.pipeline.allocation.is_none() {
-            return Ok(None);
-        }
-        let context = run.engine.new_context();
-        let plan = AllocationPlan::try_new(&context, &run.project.file, &run.project.pipeline)?;
+    /// Prepares planned rules for the given billing periods.
+    pub(crate) async fn open(run: &'a Run, plan: AllocationPlan, periods: &[BillingPeriod]) -> Self {
         let telemetry = ListedTelemetry::list(&run.project, periods).await;
         let telemetry = telemetry.map_err(|error| (error.kind(), error.to_string()));
-        Ok(Some(Self { run, plan: Arc::new(plan), telemetry }))
+        Self { run, plan: Arc::new(plan), telemetry }
     }
 
     /// Allocates and publishes one billing period.

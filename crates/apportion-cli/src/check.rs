@@ -3,6 +3,7 @@
 use apportion_engine::allocation::AllocationPlan;
 use apportion_engine::{Engine, ModelGraph};
 use apportion_spec::{ErrorKind, Result};
+use datafusion::prelude::SessionContext;
 use serde::Serialize;
 
 use crate::args::{CheckArgs, ReportFormat};
@@ -88,14 +89,23 @@ fn models() -> Result<String> {
 /// Plans every expression of the pipeline against the columns of `focus_charges`.
 ///
 /// # Errors
-/// [`ErrorKind::SqlInvalid`] or [`ErrorKind::Config`] with every mistake and its place.
+/// As [`plan_rules`].
 pub(crate) fn expressions(project: &Project) -> Result<String> {
-    if project.pipeline.allocation.is_none() {
-        return Ok("no allocation is declared".to_owned());
-    }
     let limits = EffectiveLimits::new(&crate::args::Limits::default(), Some(&project.pipeline));
     let engine = Engine::try_new(&crate::run::engine_options(&limits))?;
-    let plan = AllocationPlan::try_new(&engine.new_context(), &project.file, &project.pipeline)?;
+    let plan = plan_rules(&engine.new_context(), project)?;
+    Ok(plan.map_or_else(|| "no allocation is declared".to_owned(), |_| "all plan".to_owned()))
+}
+
+/// Plans the pipeline's rules; `None` when it declares no allocation.
+///
+/// # Errors
+/// [`ErrorKind::SqlInvalid`] or [`ErrorKind::Config`] with every mistake and its place.
+pub(crate) fn plan_rules(context: &SessionContext, project: &Project) -> Result<Option<AllocationPlan>> {
+    if project.pipeline.allocation.is_none() {
+        return Ok(None);
+    }
+    let plan = AllocationPlan::try_new(context, &project.file, &project.pipeline)?;
     let conflicts: Vec<String> = plan
         .conflicts()
         .iter()
@@ -107,7 +117,7 @@ pub(crate) fn expressions(project: &Project) -> Result<String> {
         })
         .collect();
     if conflicts.is_empty() {
-        Ok("all plan".to_owned())
+        Ok(Some(plan))
     } else {
         Err(apportion_spec::Error::new(ErrorKind::Config, conflicts.join("\n")))
     }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::allocate::Allocation;
 use crate::args::{ReportFormat, RunArgs};
+use crate::check::plan_rules;
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
 use crate::ledger::Ledger;
@@ -77,10 +78,13 @@ pub(crate) async fn run(args: &RunArgs) -> Result<ExitStatus> {
 impl Run {
     async fn execute(&self, args: &RunArgs, selection: &PeriodSelection) -> Result<RunReport> {
         let started = Instant::now();
-        crate::check::expressions(&self.project)?;
+        let plan = plan_rules(&self.engine.new_context(), &self.project)?;
         let sources = OpenSources::open(&self.project, &args.source).await?;
         let units = sources.discover(selection).await?;
-        let allocation = Allocation::open(self, &units.periods()).await?;
+        let allocation = match plan {
+            Some(plan) => Some(Allocation::open(self, plan, &units.periods()).await),
+            None => None,
+        };
         let mut report = RunReport {
             pipeline: self.project.pipeline.name.clone(),
             run_id: self.run_id.clone(),
