@@ -61,7 +61,8 @@ impl<'a> CreditList<'a> {
         let range = if self.lists.is_null(row) {
             0..0
         } else {
-            let offset = |at: usize| self.lists.value_offsets().get(at).and_then(|offset| usize::try_from(*offset).ok());
+            let offset =
+                |at: usize| self.lists.value_offsets().get(at).and_then(|offset| usize::try_from(*offset).ok());
             offset(row).unwrap_or(0)..offset(row + 1).unwrap_or(0)
         };
         range

@@ -1,14 +1,13 @@
 //! Columns of `src_focus__charges`, taken from the FOCUS catalog.
 //!
 //! The catalog is the one place that knows FOCUS; added here are columns older versions had and
-//! the provider's own `x_` columns. Numbers become doubles whatever they were delivered as; a
-//! decimal of up to 15 significant digits survives that exactly.
+//! the provider's own `x_` columns. Numbers keep the form they are delivered in, so decimals stay exact.
 
 use std::collections::BTreeSet;
 
 use apportion_focus::{ColumnType, catalog};
 
-use crate::contract::{ColumnKind, SourceColumn, SourceContract, columns};
+use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract, columns};
 
 const REQUIRED: &[&str] = &[
     "BilledCost",
@@ -40,10 +39,9 @@ pub(super) fn focus() -> SourceContract {
     let mut all: Vec<SourceColumn> = catalog()
         .focus_columns()
         .filter(|column| !column.is_custom())
-        .map(|column| SourceColumn {
-            kind: kind(&column.name, column.column_type),
-            required: REQUIRED.contains(&column.name.as_str()),
-            name: column.name.clone(),
+        .map(|column| {
+            let kind = kind(&column.name, column.column_type);
+            SourceColumn::plain(&column.name, kind, REQUIRED.contains(&column.name.as_str()))
         })
         .collect();
     for (kind, names) in [
@@ -54,20 +52,14 @@ pub(super) fn focus() -> SourceContract {
     ] {
         all.extend(columns(kind, names, &[]));
     }
-    SourceContract {
-        relation: "src_focus__charges",
-        columns: all,
-        folds: &[],
-        ignore_case: true,
-        json_maps: true,
-        period_column: "BillingPeriodStart",
-    }
+    let period = PeriodColumn::Time("BillingPeriodStart");
+    SourceContract { ignore_case: true, json_maps: true, ..SourceContract::new("src_focus__charges", all, period) }
 }
 
 fn kind(name: &str, column_type: ColumnType) -> ColumnKind {
     match column_type {
         ColumnType::Json if KEY_VALUES.contains(&name) => ColumnKind::TextMap,
-        ColumnType::Money | ColumnType::Quantity | ColumnType::Price | ColumnType::Share => ColumnKind::Number,
+        ColumnType::Money | ColumnType::Quantity | ColumnType::Price | ColumnType::Share => ColumnKind::Amount,
         ColumnType::Timestamp => ColumnKind::Time,
         _ => ColumnKind::Text,
     }
