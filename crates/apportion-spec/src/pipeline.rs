@@ -344,6 +344,10 @@ impl CostBasis {
 }
 
 impl SourceFormat {
+    /// Every format.
+    pub const ALL: [Self; 5] =
+        [Self::AwsCurLegacy, Self::AwsCur2, Self::GcpBillingExport, Self::AzureCostManagement, Self::Focus];
+
     /// Name as written in the pipeline.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
