@@ -56,16 +56,16 @@ amounts as (
         coalesce(
             CommitmentDiscountId,
             case
-                when x_Credits like '%COMMITTED_USAGE_DISCOUNT%'
+                when credits_json(x_Credits) like '%COMMITTED_USAGE_DISCOUNT%'
                     then coalesce(
-                        nullif(regexp_match(
-                            x_Credits,
-                            '"Id"\s*:\s*"([^"]*)"[^{}]*"Type"\s*:\s*"COMMITTED_USAGE_DISCOUNT'
-                        )[1], ''),
-                        nullif(regexp_match(
-                            x_Credits,
-                            '"Type"\s*:\s*"COMMITTED_USAGE_DISCOUNT[^{}]*"Id"\s*:\s*"([^"]*)"'
-                        )[1], ''),
+                        case when x_Credits[1]['type'] like 'COMMITTED%'
+                            then nullif(x_Credits[1]['id'], '') end,
+                        case when x_Credits[2]['type'] like 'COMMITTED%'
+                            then nullif(x_Credits[2]['id'], '') end,
+                        case when x_Credits[3]['type'] like 'COMMITTED%'
+                            then nullif(x_Credits[3]['id'], '') end,
+                        case when x_Credits[4]['type'] like 'COMMITTED%'
+                            then nullif(x_Credits[4]['id'], '') end,
                         x_SubscriptionInstanceId
                     )
                 when x_ConsumptionModelId <> '7754-699E-0EBF'

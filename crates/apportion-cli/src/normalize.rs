@@ -37,6 +37,10 @@ pub(crate) const fn models_of(format: SourceFormat) -> ProviderModels {
         SourceFormat::AwsCurLegacy | SourceFormat::AwsCur2 => {
             ProviderModels { charges: "int_focus__aws", control: "aws__source_totals" }
         }
+        SourceFormat::GcpBillingExport => ProviderModels { charges: "int_focus__gcp", control: "gcp__source_totals" },
+        SourceFormat::AzureCostManagement => {
+            ProviderModels { charges: "int_focus__azure", control: "azure__source_totals" }
+        }
         SourceFormat::Focus => ProviderModels { charges: "int_focus__native", control: "focus__source_totals" },
     }
 }

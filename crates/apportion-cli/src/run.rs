@@ -41,10 +41,14 @@ pub(crate) struct Run {
     pub(crate) sql_digest: String,
 }
 
+/// Sorts, joins and aggregations get one part in so many of the memory limit. The engine counts what
+/// they hold, not the buffers of readers, merges and writers, which were measured to need as much.
+const OPERATOR_SHARE: usize = 2;
+
 /// Engine options for the limits of a command.
 pub(crate) fn engine_options(limits: &EffectiveLimits) -> EngineOptions {
     EngineOptions {
-        memory_limit_bytes: limits.memory_bytes,
+        memory_limit_bytes: limits.memory_bytes.map(|bytes| bytes / OPERATOR_SHARE),
         target_partitions: limits.jobs,
         ..EngineOptions::new(&limits.work_directory)
     }

@@ -9,6 +9,7 @@ use apportion_sinks::{ColumnLayout, StagedTable, TableSpec, WriterOptions, write
 use apportion_spec::{Error, ErrorKind, Result};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
+use datafusion::common::config::TableParquetOptions;
 use datafusion::dataframe::{DataFrame, DataFrameWriteOptions};
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
@@ -59,6 +60,9 @@ impl Staging {
     }
 }
 
+/// Rows that an intermediate result buffers before they are written.
+const BARRIER_ROW_GROUP_ROWS: usize = 131_072;
+
 /// An intermediate result goes to local Parquet, so that it is computed once and never held in memory.
 pub(crate) struct DiskBarrier<'a> {
     pub(crate) staging: &'a Staging,
@@ -82,7 +86,10 @@ impl Barrier for DiskBarrier<'_> {
                 .with_source(error)
         })?;
         let schema = Arc::clone(rows.schema().inner());
-        rows.write_parquet(&target, DataFrameWriteOptions::new(), None).await.map_err(query_error)?;
+        let mut format = TableParquetOptions::default();
+        // The default of a million rows keeps them all in memory before one reaches the disk.
+        format.global.max_row_group_size = BARRIER_ROW_GROUP_ROWS;
+        rows.write_parquet(&target, DataFrameWriteOptions::new(), Some(format)).await.map_err(query_error)?;
         let is_empty = std::fs::read_dir(&folder).map_or(true, |mut files| files.next().is_none());
         if is_empty {
             return Ok(Arc::new(MemTable::try_new(schema, vec![Vec::new()]).map_err(query_error)?));

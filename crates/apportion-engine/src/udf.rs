@@ -6,6 +6,7 @@
 
 mod apportion;
 mod column;
+mod credits;
 mod days;
 mod decimal_text;
 mod exact;
@@ -14,7 +15,9 @@ mod function;
 mod identity;
 mod maps;
 mod match_keys;
+mod merge_maps;
 mod money;
+mod numbers;
 
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionContext;
@@ -24,9 +27,12 @@ use datafusion::prelude::SessionContext;
 pub fn all() -> Vec<ScalarUDF> {
     [
         money::functions(),
+        numbers::functions(),
+        credits::functions(),
         apportion::functions(),
         identity::functions(),
         maps::functions(),
+        merge_maps::functions(),
         match_keys::functions(),
         days::functions(),
     ]

@@ -1,27 +1,35 @@
 //! Brings the objects of a period into the shape of the source contract.
 //!
 //! Types are compared with the contract before anything is read, because the engine casts
-//! silently. Then one scan over all objects feeds one projection: absent columns are typed NULL,
-//! empty strings are NULL, columns named by prefix become maps. Nothing is copied: pruning and
-//! projection go through to the scan.
+//! silently. Then one scan over all objects of a shape feeds one projection: absent columns are typed
+//! NULL, empty strings are NULL, columns named by prefix become maps, nested fields become columns.
+//! Only CSV is copied; for Parquet, pruning and projection go through to the scan.
 
 mod check;
+mod datasets;
 mod fold;
 mod json_map;
+mod lists;
+pub(crate) mod moment;
 mod projection;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use apportion_spec::{Error, ErrorKind, Result};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::catalog::view::ViewTable;
 use datafusion::common::{Column, DataFusionError};
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::{TableProvider, provider_as_source};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::scalar::ScalarValue;
+use object_store::ObjectMeta;
 
-use crate::contract::SourceContract;
-use crate::discover::DiscoveredUnit;
-use crate::objects::{self, footers};
+use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract, entry_fields};
+use crate::csv::{self, Copies};
+use crate::discover::{DiscoveredUnit, is_csv};
+use crate::objects::{self, Footer, footers};
 use crate::scan::ObjectTable;
 use crate::store::Location;
 
@@ -53,6 +61,8 @@ pub struct SourceTable {
     pub report: SourceReport,
     location: Location,
     unit: DiscoveredUnit,
+    #[expect(dead_code, reason = "keeps the copies of CSV objects until the relation is dropped")]
+    copies: Option<Copies>,
 }
 
 impl SourceTable {
@@ -71,48 +81,156 @@ impl SourceTable {
     }
 }
 
+/// Objects that are read by one scan: of one dataset, and with the same nested columns.
+struct Part {
+    location: Location,
+    footers: Vec<Footer>,
+    text: bool,
+    dataset: Option<String>,
+}
+
 /// Opens a unit as the relation of its contract.
 ///
 /// # Errors
 /// [`ErrorKind::ContractViolated`] naming object and column for a missing or wrongly typed column or
-/// an unreadable object, and errors of the store.
+/// an unreadable object, [`ErrorKind::NotFound`] for a missing dataset, and errors of the store.
 pub(crate) async fn conform(
     location: &Location,
     unit: DiscoveredUnit,
     contract: &SourceContract,
 ) -> Result<SourceTable> {
-    let footers = footers(location, unit.objects.clone()).await?;
-    let found = check::check(location, &footers, contract)?;
-    let raw = ObjectTable::new(location, Arc::clone(&found.schema), &footers);
-    let table = view(raw, &unit, contract, &found)
-        .map_err(|error| Error::new(ErrorKind::Internal, "the source relation cannot be planned").with_source(error))?;
-    let rows = footers.iter().map(|footer| footer.metadata.file_metadata().num_rows());
+    let (parts, copies) = parts(location, &unit, contract).await?;
+    let rows = parts.iter().flat_map(|part| &part.footers).map(|footer| footer.metadata.file_metadata().num_rows());
+    let rows = rows.filter_map(|rows| u64::try_from(rows).ok()).sum();
+    let mut checked = Vec::with_capacity(parts.len());
+    for part in parts {
+        let found = check::check(&part.location, &part.footers, contract, part.text)?;
+        checked.push((part, found));
+    }
+    let alone = datasets::judge(&unit, contract, &checked)?;
+    let absent = |column: &&SourceColumn| !checked.iter().any(|(_, found)| found.has(&column.name));
+    let delivered = |column: &&SourceColumn| contract.datasets.is_none_or(|datasets| datasets.column != column.name);
+    let unknown: BTreeSet<String> = checked.iter().flat_map(|(_, found)| found.unknown.iter().cloned()).collect();
     let report = SourceReport {
-        rows: rows.filter_map(|rows| u64::try_from(rows).ok()).sum(),
+        rows,
         bytes: unit.objects.iter().map(|meta| meta.size).sum(),
         version: None,
-        unknown_columns: found.unknown.clone(),
-        absent_columns: found.absent(contract),
+        unknown_columns: unknown.into_iter().collect(),
+        absent_columns: contract
+            .columns
+            .iter()
+            .filter(delivered)
+            .filter(absent)
+            .map(|column| column.name.clone())
+            .collect(),
         notes: unit.notes.clone(),
     };
-    Ok(SourceTable { relation: contract.relation, table, report, location: location.clone(), unit })
+    let table = view(checked, &unit, contract, alone)
+        .map_err(|error| Error::new(ErrorKind::Internal, "the source relation cannot be planned").with_source(error))?;
+    Ok(SourceTable { relation: contract.relation, table, report, location: location.clone(), unit, copies })
+}
+
+async fn parts(
+    location: &Location,
+    unit: &DiscoveredUnit,
+    contract: &SourceContract,
+) -> Result<(Vec<Part>, Option<Copies>)> {
+    let (written, plain): (Vec<ObjectMeta>, Vec<ObjectMeta>) =
+        unit.objects.iter().cloned().partition(|meta| is_csv(meta.location.as_ref()));
+    let copies = if written.is_empty() { None } else { Some(csv::copies(location, &written).await?) };
+    let mut read: Vec<(&Location, bool, Option<&String>, Footer)> = Vec::new();
+    for footer in footers(location, plain).await? {
+        let dataset = unit.datasets.get(&footer.meta.location);
+        read.push((location, false, dataset, footer));
+    }
+    if let Some(copies) = &copies {
+        let copied = footers(&copies.location, copies.objects.clone()).await?;
+        for (original, footer) in written.iter().zip(copied) {
+            read.push((&copies.location, true, unit.datasets.get(&original.location), footer));
+        }
+    }
+    let mut parts: Vec<Part> = Vec::new();
+    for (location, text, dataset, footer) in read {
+        let shape = shape(&footer.schema, contract);
+        let fits = |part: &&mut Part| {
+            let first = part.footers.first().map(|first| self::shape(&first.schema, contract));
+            part.text == text && part.dataset.as_ref() == dataset && first.as_ref() == Some(&shape)
+        };
+        match parts.iter_mut().find(fits) {
+            Some(part) => part.footers.push(footer),
+            None => {
+                parts.push(Part { location: location.clone(), footers: vec![footer], text, dataset: dataset.cloned() })
+            }
+        }
+    }
+    Ok((parts, copies))
+}
+
+/// The nested columns of an object: the engine adapts plain columns to one schema, but nested ones
+/// are read as they are, so objects that differ in them are scanned apart.
+fn shape(schema: &Schema, contract: &SourceContract) -> Vec<(String, DataType)> {
+    let nested = |field: &&FieldRef| {
+        contract.columns.iter().any(|column| {
+            let apart = column.path.len() > 1 || entry_fields(field.data_type()).is_some();
+            apart && contract.rank(field.name(), column).is_some()
+        })
+    };
+    schema.fields().iter().filter(nested).map(|field| (field.name().clone(), field.data_type().clone())).collect()
 }
 
 fn view(
-    raw: ObjectTable,
+    parts: Vec<(Part, check::Found)>,
     unit: &DiscoveredUnit,
     contract: &SourceContract,
-    found: &check::Found,
+    alone: Option<&'static str>,
 ) -> Result<Arc<dyn TableProvider>, DataFusionError> {
-    let source = provider_as_source(Arc::new(raw));
-    let mut plan =
-        LogicalPlanBuilder::scan("objects", source, None)?.project(projection::expressions(contract, found)?)?;
+    let amounts = amounts(&parts, contract);
+    let mut whole: Option<LogicalPlanBuilder> = None;
+    for (part, found) in parts {
+        let dataset = alone.map(str::to_owned).or(part.dataset);
+        let dataset = contract.datasets.and_then(|datasets| Some((datasets.column, dataset?)));
+        let relation = projection::Relation { amounts: amounts.clone(), dataset };
+        let raw = ObjectTable::new(&part.location, Arc::clone(&found.schema), &part.footers);
+        let plan = LogicalPlanBuilder::scan("objects", provider_as_source(Arc::new(raw)), None)?
+            .project(projection::expressions(contract, &found, &relation)?)?;
+        whole = Some(match whole {
+            Some(others) => others.union(plan.build()?)?,
+            None => plan,
+        });
+    }
+    let Some(mut plan) = whole else { return Ok(Arc::new(EmptyTable::new(contract.schema()))) };
     if unit.mixed_periods {
-        let start = unit.billing_period.start().timestamp_micros();
-        let end = unit.billing_period.end().timestamp_micros();
-        let time = |micros| lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())));
-        let column = Expr::Column(Column::from_name(contract.period_column));
-        plan = plan.filter(column.clone().gt_eq(time(start)).and(column.lt(time(end))))?;
+        plan = plan.filter(in_period(unit, contract))?;
     }
     Ok(Arc::new(ViewTable::new(plan.build()?, None)))
+}
+
+/// The one form of each amount over all parts.
+fn amounts(parts: &[(Part, check::Found)], contract: &SourceContract) -> BTreeMap<String, DataType> {
+    let mut forms: BTreeMap<String, DataType> = BTreeMap::new();
+    for column in contract.columns.iter().filter(|column| column.kind == ColumnKind::Amount) {
+        for (_, found) in parts {
+            for (_, name) in found.columns.get(&column.name).into_iter().flatten() {
+                let top = found.schema.field_with_name(name).map(Field::data_type);
+                let Ok(Some(leaf)) = top.map_or(Ok(None), |top| check::leaf(column, top)) else { continue };
+                let form = check::amount_type(leaf);
+                let common = forms.get(&column.name).map(|other| check::common_amount(other, &form));
+                forms.insert(column.name.clone(), common.unwrap_or(form));
+            }
+        }
+    }
+    forms
+}
+
+fn in_period(unit: &DiscoveredUnit, contract: &SourceContract) -> Expr {
+    let column = Expr::Column(Column::from_name(contract.period.name()));
+    match contract.period {
+        PeriodColumn::Time(_) => {
+            let time = |micros| lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())));
+            let start = time(unit.billing_period.start().timestamp_micros());
+            let end = time(unit.billing_period.end().timestamp_micros());
+            column.clone().gt_eq(start).and(column.lt(end))
+        }
+        PeriodColumn::Month(_) => column.eq(lit(unit.billing_period.start().format("%Y%m").to_string())),
+    }
 }

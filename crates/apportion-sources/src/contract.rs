@@ -13,24 +13,29 @@ pub enum ColumnKind {
     Text,
     /// A number, as a double.
     Number,
+    /// A number in the form it is delivered in: double, decimal of any scale, or text from a CSV.
+    Amount,
     /// A moment in UTC, in microseconds.
     Time,
     /// Text by text key.
     TextMap,
     /// Numbers by text key.
     NumberMap,
+    /// A list of credits, each with name, full name, id, type and amount.
+    Credits,
 }
 
 impl ColumnKind {
-    /// The type the relation has.
+    /// The type the relation has; an amount that no object delivers is a double.
     #[must_use]
     pub fn data_type(self) -> DataType {
         match self {
             Self::Text => DataType::Utf8,
-            Self::Number => DataType::Float64,
+            Self::Number | Self::Amount => DataType::Float64,
             Self::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Self::TextMap => map_of(DataType::Utf8),
             Self::NumberMap => map_of(DataType::Float64),
+            Self::Credits => credit_list(),
         }
     }
 
@@ -39,10 +44,11 @@ impl ColumnKind {
     pub fn accepts(self, found: &DataType) -> bool {
         match self {
             Self::Text => is_text(found),
-            Self::Number => is_number(found),
+            Self::Number | Self::Amount => is_number(found),
             Self::Time => matches!(found, DataType::Timestamp(..) | DataType::Date32 | DataType::Null),
-            Self::TextMap => map_value(found).is_some_and(is_text) || *found == DataType::Null,
+            Self::TextMap => map_value(found).is_some_and(is_text) || is_pairs(found) || *found == DataType::Null,
             Self::NumberMap => map_value(found).is_some_and(is_number) || *found == DataType::Null,
+            Self::Credits => is_credits(found) || *found == DataType::Null,
         }
     }
 
@@ -51,10 +57,11 @@ impl ColumnKind {
     pub const fn accepted(self) -> &'static str {
         match self {
             Self::Text => "string",
-            Self::Number => "double, integer or decimal",
+            Self::Number | Self::Amount => "double, integer or decimal",
             Self::Time => "timestamp or date",
-            Self::TextMap => "map of string to string",
+            Self::TextMap => "map of string to string, or list of keys and values",
             Self::NumberMap => "map of string to double",
+            Self::Credits => "list of credits, each with a type and an amount",
         }
     }
 
@@ -90,6 +97,39 @@ fn map_value(found: &DataType) -> Option<&DataType> {
     }
 }
 
+/// Fields of the entries of a list.
+pub(crate) fn entry_fields(found: &DataType) -> Option<&Fields> {
+    match found {
+        DataType::List(entry) | DataType::LargeList(entry) => match entry.data_type() {
+            DataType::Struct(fields) => Some(fields),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn has(fields: &Fields, name: &str, accepts: fn(&DataType) -> bool) -> bool {
+    fields.find(name).is_some_and(|(_, field)| accepts(field.data_type()))
+}
+
+fn is_pairs(found: &DataType) -> bool {
+    entry_fields(found).is_some_and(|fields| has(fields, "key", is_text) && has(fields, "value", is_text))
+}
+
+fn is_credits(found: &DataType) -> bool {
+    entry_fields(found).is_some_and(|fields| has(fields, "type", is_text) && has(fields, "amount", is_number))
+}
+
+/// Text fields of a credit; its number is `amount`.
+pub(crate) const CREDIT_TEXTS: [&str; 4] = ["name", "full_name", "id", "type"];
+
+/// The list of credits every relation has.
+pub(crate) fn credit_list() -> DataType {
+    let mut fields: Vec<Field> = CREDIT_TEXTS.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+    fields.push(Field::new("amount", DataType::Float64, true));
+    DataType::List(Field::new("item", DataType::Struct(fields.into()), true).into())
+}
+
 /// `MAP<string, value>` with the field names Parquet uses.
 pub(crate) fn map_of(value: DataType) -> DataType {
     let fields = Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", value, true)]);
@@ -105,6 +145,58 @@ pub struct SourceColumn {
     pub kind: ColumnKind,
     /// Whether every object must have it.
     pub required: bool,
+    /// Other names it is delivered under; the first that has a value wins.
+    pub aliases: &'static [&'static str],
+    /// Where it lies in nested columns: names from the top-level column on. Empty for a plain column.
+    pub path: &'static [&'static str],
+}
+
+impl SourceColumn {
+    /// A column delivered under its own name.
+    #[must_use]
+    pub fn plain(name: &str, kind: ColumnKind, required: bool) -> Self {
+        Self { name: name.to_owned(), kind, required, aliases: &[], path: &[] }
+    }
+
+    /// The name as the export spells it, for messages.
+    #[must_use]
+    pub fn delivered_name(&self) -> String {
+        match (self.path, self.aliases) {
+            ([], []) => self.name.clone(),
+            ([], [first, ..]) => (*first).to_owned(),
+            (path, _) => path.join("."),
+        }
+    }
+}
+
+/// How rows say which billing period they belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeriodColumn {
+    /// A moment inside the billing period.
+    Time(&'static str),
+    /// Text `YYYYMM`.
+    Month(&'static str),
+}
+
+impl PeriodColumn {
+    /// Name of the contract column.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Time(name) | Self::Month(name) => name,
+        }
+    }
+}
+
+/// An export that consists of two datasets about the same charges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Datasets {
+    /// Contract column that names the dataset of a row; no object delivers it.
+    pub column: &'static str,
+    /// Both datasets, by their name in manifests and in `column`.
+    pub names: [&'static str; 2],
+    /// One dataset is complete where objects lack this column; it is then the second of `names`.
+    pub both_needed_with: &'static str,
 }
 
 /// A map column that older objects deliver as one column per key.
@@ -130,7 +222,9 @@ pub struct SourceContract {
     /// Whether a map may be delivered as a JSON object in text.
     pub json_maps: bool,
     /// Column that says which billing period a row belongs to.
-    pub period_column: &'static str,
+    pub period: PeriodColumn,
+    /// The two datasets the export consists of, if it does.
+    pub datasets: Option<Datasets>,
 }
 
 impl SourceContract {
@@ -141,16 +235,41 @@ impl SourceContract {
         Schema::new(fields.collect::<Vec<_>>()).into()
     }
 
-    /// Whether an object column called `found` is the contract column `name`.
+    /// A contract of plain columns, matched by exact name.
     #[must_use]
-    pub fn is_same(&self, found: &str, name: &str) -> bool {
-        found == name || (self.ignore_case && found.eq_ignore_ascii_case(name))
+    pub fn new(relation: &'static str, columns: Vec<SourceColumn>, period: PeriodColumn) -> Self {
+        Self { relation, columns, folds: &[], ignore_case: false, json_maps: false, period, datasets: None }
     }
+
+    /// A contract column by name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&SourceColumn> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Which of a column's names an object's top-level column has: 0 for its own, then its aliases.
+    #[must_use]
+    pub fn rank(&self, found: &str, column: &SourceColumn) -> Option<usize> {
+        if let Some(root) = column.path.first() {
+            return (found == *root).then_some(0);
+        }
+        let same = |name: &str| found == name || (self.ignore_case && found.eq_ignore_ascii_case(name));
+        let english =
+            |name: &str| self.ignore_case && in_parentheses(found).is_some_and(|e| e.eq_ignore_ascii_case(name));
+        std::iter::once(column.name.as_str())
+            .chain(column.aliases.iter().copied())
+            .position(|name| same(name) || english(name))
+    }
+}
+
+/// Localised headers carry the English name behind their own: `Kosten (Cost)`.
+fn in_parentheses(header: &str) -> Option<&str> {
+    header.strip_suffix(')')?.rsplit_once('(').map(|(_, english)| english)
 }
 
 /// Contract columns of one kind from a list of names.
 pub(crate) fn columns(kind: ColumnKind, names: &[&str], required: &[&str]) -> Vec<SourceColumn> {
-    let column = |name: &&str| SourceColumn { name: (*name).to_owned(), kind, required: required.contains(name) };
+    let column = |name: &&str| SourceColumn::plain(name, kind, required.contains(name));
     names.iter().map(column).collect()
 }
 

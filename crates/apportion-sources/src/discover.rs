@@ -5,10 +5,13 @@
 //! provider describes its key layout by one function ([`Classify`]); the rest is shared.
 
 pub(crate) mod data_exports;
+mod datasets;
 mod flat;
 mod inventory;
 mod manifest;
 mod resolve;
+
+use std::collections::BTreeMap;
 
 use apportion_spec::BillingPeriod;
 use object_store::ObjectMeta;
@@ -29,6 +32,8 @@ pub struct DiscoveredUnit {
     pub notes: Vec<String>,
     /// Whether objects may hold other periods too, so that rows must be filtered.
     pub mixed_periods: bool,
+    /// Which dataset an object belongs to, for exports that consist of two.
+    pub datasets: BTreeMap<Path, String>,
 }
 
 /// Which delivery a manifest describes.
@@ -38,14 +43,16 @@ pub struct ManifestIdentity {
     pub path: Path,
     /// Entity tag of the manifest.
     pub e_tag: Option<String>,
-    /// The provider's id of the delivery: `executionId` or `assemblyId`.
+    /// The provider's id of the delivery: `executionId`, `assemblyId` or `runId`.
     pub delivery: Option<String>,
+    /// The dataset the manifest speaks of, where it says so.
+    pub dataset: Option<String>,
 }
 
 /// What a key is, according to one provider's layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyKind {
-    /// A Parquet object of a period. `folder` is the period's folder, `version` the folder below.
+    /// An object of a period. `folder` is the period's folder, `version` the folder below.
     Data {
         /// Path of the export.
         root: String,
@@ -67,7 +74,7 @@ pub enum KeyKind {
         /// Whether a manifest without version always is the current one.
         root_is_current: bool,
     },
-    /// A Parquet object whose key names no period.
+    /// An object whose key names no period.
     Flat,
     /// A CSV object of an export.
     Csv,
@@ -82,6 +89,17 @@ pub struct Classify {
     pub kind: fn(&str) -> KeyKind,
     /// Where manifests of a period lie below the export's root, for locations that point deeper.
     pub manifests: fn(root: &str, period: BillingPeriod) -> Vec<String>,
+    /// Whether CSV objects are read as well.
+    pub reads_csv: bool,
+    /// For exports of two datasets: the one a path speaks of.
+    pub dataset: Option<fn(path: &str) -> Option<&'static str>>,
+}
+
+impl Classify {
+    /// Whether a key is an object of rows.
+    pub(crate) fn is_data(&self, key: &str) -> bool {
+        is_parquet(key) || (self.reads_csv && is_csv(key))
+    }
 }
 
 /// Whether a key is a Parquet object with content worth reading.
@@ -92,7 +110,17 @@ pub(crate) fn is_parquet(key: &str) -> bool {
 
 pub(crate) fn is_csv(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    [".csv", ".csv.gz", ".csv.zip"].iter().any(|ending| key.ends_with(ending))
+    [".csv", ".csv.gz"].iter().any(|ending| key.ends_with(ending))
+}
+
+/// `20260101-20260201` and `20260101-20260131` are the billing period 2026-01.
+pub(crate) fn date_range(segment: &str) -> Option<BillingPeriod> {
+    let (start, end) = segment.split_once('-')?;
+    let digits = |text: &str| text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(start) || !digits(end) {
+        return None;
+    }
+    BillingPeriod::try_new(start.get(..4)?.parse().ok()?, start.get(4..6)?.parse().ok()?).ok()
 }
 
 /// A plain Parquet object, a CSV object or something else.

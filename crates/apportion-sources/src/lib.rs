@@ -24,10 +24,13 @@
 //! ```
 
 mod aws;
+mod azure;
 mod conform;
 mod contract;
+mod csv;
 mod discover;
 mod focus;
+mod gcp;
 mod objects;
 pub mod registry;
 mod scan;
@@ -35,7 +38,7 @@ mod store;
 pub mod telemetry;
 
 pub use conform::{SourceReport, SourceTable};
-pub use contract::{ColumnKind, Fold, SourceColumn, SourceContract};
+pub use contract::{ColumnKind, Datasets, Fold, PeriodColumn, SourceColumn, SourceContract};
 pub use discover::{Classify, DiscoveredUnit, Inventory, KeyKind, ManifestIdentity};
 pub use registry::{ExportFormat, discover, format, inventory, open_unit};
 pub use store::{Location, StaticCredentials, StoreOptions, read_error, store_error};

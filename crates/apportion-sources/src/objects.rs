@@ -18,7 +18,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
-use crate::discover::is_parquet;
+use crate::discover::Classify;
 use crate::store::{Location, store_error};
 
 /// How many objects are opened at the same time.
@@ -76,8 +76,8 @@ fn broken(object: &str) -> Error {
 }
 
 /// The object a location names, when it names one instead of a folder.
-pub(crate) async fn single(location: &Location) -> Result<Option<ObjectMeta>> {
-    if !is_parquet(location.prefix.as_ref()) {
+pub(crate) async fn single(location: &Location, layout: &Classify) -> Result<Option<ObjectMeta>> {
+    if !layout.is_data(location.prefix.as_ref()) {
         return Ok(None);
     }
     match location.store.head(&location.prefix).await {

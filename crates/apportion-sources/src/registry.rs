@@ -13,7 +13,7 @@ use crate::conform::{SourceTable, conform};
 use crate::contract::SourceContract;
 use crate::discover::{Classify, DiscoveredUnit, Inventory};
 use crate::store::Location;
-use crate::{aws, focus};
+use crate::{aws, azure, focus, gcp};
 
 /// One kind of billing export.
 pub trait ExportFormat: Debug + Send + Sync {
@@ -36,6 +36,8 @@ pub fn format(format: SourceFormat) -> &'static dyn ExportFormat {
     match format {
         SourceFormat::AwsCurLegacy => &aws::CurLegacy,
         SourceFormat::AwsCur2 => &aws::Cur2,
+        SourceFormat::GcpBillingExport => &gcp::BillingExport,
+        SourceFormat::AzureCostManagement => &azure::CostManagement,
         SourceFormat::Focus => &focus::Focus,
     }
 }

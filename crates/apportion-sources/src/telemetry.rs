@@ -22,7 +22,7 @@ use datafusion::logical_expr::LogicalPlanBuilder;
 use futures::TryStreamExt;
 use object_store::ObjectMeta;
 
-use crate::discover::is_parquet;
+use crate::discover::{data_exports, is_parquet};
 use crate::objects::{self, Footer, footers};
 use crate::scan::ObjectTable;
 use crate::store::{Location, store_error};
@@ -212,7 +212,7 @@ fn view(
 /// Parquet objects below the location. Folders named by date (`…/date=2026-01-05/…`) outside the
 /// range are left out.
 async fn list(location: &Location, range: Option<TimeRange>) -> Result<Vec<ObjectMeta>> {
-    if let Some(meta) = objects::single(location).await? {
+    if let Some(meta) = objects::single(location, &data_exports::LAYOUT).await? {
         return Ok(vec![meta]);
     }
     let mut objects = Vec::new();

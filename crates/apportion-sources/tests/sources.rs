@@ -4,10 +4,14 @@
 
 #[path = "sources/aws_types.rs"]
 mod aws_types;
+#[path = "sources/azure.rs"]
+mod azure;
 #[path = "sources/data_exports.rs"]
 mod data_exports;
 #[path = "sources/focus.rs"]
 mod focus;
+#[path = "sources/gcp.rs"]
+mod gcp;
 #[path = "sources/legacy.rs"]
 mod legacy;
 #[path = "sources/real.rs"]

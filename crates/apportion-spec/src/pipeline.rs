@@ -350,6 +350,8 @@ impl SourceFormat {
         match self {
             Self::AwsCurLegacy => "aws_cur_legacy",
             Self::AwsCur2 => "aws_cur_2",
+            Self::GcpBillingExport => "gcp_billing_export",
+            Self::AzureCostManagement => "azure_cost_management",
             Self::Focus => "focus",
         }
     }

@@ -6,6 +6,7 @@
 //!
 //! Nothing here is published; failures end the test that caused them.
 
+pub mod bigquery;
 pub mod fixture;
 pub mod s3;
 

@@ -159,7 +159,7 @@ keyed as (
             line_item_type,
             invoice_detail_id,
             reference_number,
-            credits
+            credits_by_type
         ) as charge_key
     from explained
 

@@ -16,8 +16,8 @@ charges as (
 
 ),
 
--- a commitment is found in credits (object by object, in either order of their members) where an
--- export has no columns for it; '7754-699E-0EBF' is the model of prices without commitment
+-- a commitment is found in credits and subscriptions where an export has no columns for it;
+-- '7754-699E-0EBF' is the model of prices without commitment
 identified as (
 
     select
@@ -29,30 +29,8 @@ identified as (
         ) as is_fee,
         case
             when commitment_id is not null then null
-            when credits like '%COMMITTED_USAGE_DISCOUNT%'
-                then coalesce(
-                    nullif(
-                        array_element(
-                            regexp_match(
-                                credits,
-                                '"Id"\s*:\s*"([^"]*)"[^{}]*"Type"\s*:\s*"COMMITTED_USAGE_DISCOUNT'
-                            ),
-                            1
-                        ),
-                        ''
-                    ),
-                    nullif(
-                        array_element(
-                            regexp_match(
-                                credits,
-                                '"Type"\s*:\s*"COMMITTED_USAGE_DISCOUNT[^{}]*"Id"\s*:\s*"([^"]*)"'
-                            ),
-                            1
-                        ),
-                        ''
-                    ),
-                    subscription_id
-                )
+            when credits_by_type like '%COMMITTED_USAGE_DISCOUNT%'
+                then coalesce(nullif(credited_commitment_id, ''), subscription_id)
             when consumption_model_id <> '7754-699E-0EBF' or charge_description like 'Commitment%'
                 then subscription_id
         end as found_commitment_id
@@ -126,7 +104,7 @@ select
         when commitment_category in ('Spend', 'Usage') then commitment_category
         when lower(commitment) like '%microsoft.billingbenefits%'
             or lower(commitment_type) like '%savings%plan%'
-            or credits like '%COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE%'
+            or credits_by_type like '%COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE%'
             or consumption_model_id <> '7754-699E-0EBF'
             then 'Spend'
         else 'Usage'

@@ -72,7 +72,7 @@ select
     oci_ReferenceNumber as reference_number,
     oci_BackReferenceNumber as corrected_reference_number,
 
-    -- commitment and capacity; credits are an array of objects {Name, Amount, FullName, Id, Type}
+    -- commitment and capacity; a row has one or two credits, the first four are looked at
     CommitmentDiscountId as commitment_id,
     CommitmentDiscountCategory as commitment_category,
     CommitmentDiscountName as commitment_name,
@@ -84,7 +84,17 @@ select
     x_SubscriptionInstanceId as subscription_id,
     x_ConsumptionModelId as consumption_model_id,
     x_ConsumptionModelDescription as consumption_model_name,
-    x_Credits as credits,
+    credits_json(x_Credits) as credits_by_type,
+    coalesce(
+        case when starts_with(x_Credits[1]['type'], 'COMMITTED_USAGE_DISCOUNT')
+            then x_Credits[1]['id'] end,
+        case when starts_with(x_Credits[2]['type'], 'COMMITTED_USAGE_DISCOUNT')
+            then x_Credits[2]['id'] end,
+        case when starts_with(x_Credits[3]['type'], 'COMMITTED_USAGE_DISCOUNT')
+            then x_Credits[3]['id'] end,
+        case when starts_with(x_Credits[4]['type'], 'COMMITTED_USAGE_DISCOUNT')
+            then x_Credits[4]['id'] end
+    ) as credited_commitment_id,
     ContractApplied as contract_applied,
     CapacityReservationId as capacity_reservation_id,
     CapacityReservationStatus as capacity_reservation_status,

@@ -18,9 +18,11 @@ use std::fmt::Write as _;
 use super::exact::{Inexact, fits};
 
 /// Decimals of a stored amount.
-const MONEY_SCALE: i64 = 12;
+pub(crate) const MONEY_SCALE: i64 = 12;
+/// Decimals of a price.
+pub(crate) const PRICE_SCALE: i64 = 18;
 /// Decimals of a recorded residual.
-const RESIDUAL_SCALE: i64 = 36;
+pub(crate) const RESIDUAL_SCALE: i64 = 36;
 /// 10^24: one unit of an amount, counted in units of a residual.
 const MONEY_IN_RESIDUALS: i128 = 1_000_000_000_000_000_000_000_000;
 /// Integers below this have at most 15 digits, which every double tells apart.
@@ -80,7 +82,7 @@ impl<'a> DecimalText<'a> {
     ///
     /// It is exact for every double of 10^-20 and above; below that a double may have digits
     /// beyond the 36th decimal, where the sum of a billion of them is still under 10^-27.
-    fn residual(&self) -> Result<i128, Inexact> {
+    pub(crate) fn residual(&self) -> Result<i128, Inexact> {
         let digits = RESIDUAL_SCALE.checked_sub(MONEY_SCALE).ok_or(Inexact::Overflow)?;
         let start = self.point.checked_add(MONEY_SCALE).ok_or(Inexact::Overflow)?;
         let end = start.checked_add(digits).ok_or(Inexact::Overflow)?;
@@ -141,8 +143,17 @@ pub(crate) fn amount_of_double(value: f64) -> Result<i128, Inexact> {
 
 /// The double as an unscaled amount, by way of its shortest text.
 pub(crate) fn amount_by_text(value: f64) -> Result<i128, Inexact> {
+    by_text(value, MONEY_SCALE)
+}
+
+/// The double with `scale` decimals, as an unscaled decimal.
+pub(crate) fn double_at_scale(value: f64, scale: i64) -> Result<i128, Inexact> {
+    if scale == MONEY_SCALE { amount_of_double(value) } else { by_text(value, scale) }
+}
+
+fn by_text(value: f64, scale: i64) -> Result<i128, Inexact> {
     let mut buffer = ShortText::default();
-    buffer.print(value)?.rounded(MONEY_SCALE)
+    buffer.print(value)?.rounded(scale)
 }
 
 /// What [`amount_of_double`] leaves over, in units of 10^-36.

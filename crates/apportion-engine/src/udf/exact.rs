@@ -53,6 +53,22 @@ pub(crate) fn fits(value: i128) -> Result<i128, Inexact> {
     if (-MAX_UNSCALED..=MAX_UNSCALED).contains(&value) { Ok(value) } else { Err(Inexact::Overflow) }
 }
 
+/// An unscaled decimal of `from` decimals as one of `to` decimals, rounded half away from zero.
+pub(crate) fn rescale(unscaled: i128, from: i64, to: i64) -> Result<i128, Inexact> {
+    let factor = |digits: i64| {
+        let digits = u32::try_from(digits).map_err(|_| Inexact::Overflow)?;
+        10_i128.checked_pow(digits).ok_or(Inexact::Overflow)
+    };
+    if from <= to {
+        if unscaled == 0 {
+            return Ok(0);
+        }
+        unscaled.checked_mul(factor(to.saturating_sub(from))?).ok_or(Inexact::Overflow).and_then(fits)
+    } else {
+        divide_narrow(unscaled, factor(from.saturating_sub(to))?).ok_or(Inexact::Overflow)
+    }
+}
+
 /// The part of `cost` that belongs to the weights in `(before, upto]` of `total`.
 ///
 /// `R(cost * upto / total) - R(cost * before / total)` with `R` rounding half away from zero:

@@ -30,6 +30,10 @@ pub(crate) const RESIDUAL: DataType = DataType::Decimal128(PRECISION, 36);
 pub(crate) enum Argument {
     /// A 64-bit float as a provider delivers it.
     Double,
+    /// A number in any form a provider delivers: double, decimal, integer or text.
+    Number,
+    /// A list of credits: structs with at least the fields `type` and `amount`.
+    Credits,
     /// An amount: any decimal of at most 12 decimals, or an integer.
     Money,
     /// A price: any decimal of at most 18 decimals, or an integer.
@@ -51,6 +55,8 @@ impl Argument {
     fn coerce(self, function: &str, found: &DataType) -> Result<DataType> {
         let accepted = match self {
             Self::Double => matches!(found, DataType::Float64 | DataType::Null).then_some(DataType::Float64),
+            Self::Number => number(found),
+            Self::Credits => matches!(found, DataType::List(_) | DataType::Null).then(|| found.clone()),
             Self::Money => decimal(found, 12).then_some(MONEY),
             Self::Price => decimal(found, 18).then_some(PRICE),
             Self::Text => text(found),
@@ -74,6 +80,8 @@ impl fmt::Display for Argument {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Double => "DOUBLE",
+            Self::Number => "a double, decimal, integer or text",
+            Self::Credits => "a list of structs with the fields type and amount",
             Self::Money => "DECIMAL(38, 12), or a decimal or integer that fits it",
             Self::Price => "DECIMAL(38, 18), or a decimal or integer that fits it",
             Self::Text => "a string",
@@ -97,6 +105,16 @@ fn decimal(found: &DataType, scale: i8) -> bool {
         | DataType::Decimal128(_, found)
         | DataType::Decimal256(_, found) => *found <= scale,
         other => other.is_integer() || other.is_null(),
+    }
+}
+
+/// Doubles and decimals stay as they are, integers and wider decimals go through their text.
+fn number(found: &DataType) -> Option<DataType> {
+    match found {
+        DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Null => Some(DataType::Float64),
+        DataType::Decimal128(..) => Some(found.clone()),
+        other if other.is_integer() || other.is_decimal() => Some(DataType::Utf8),
+        other => text(other),
     }
 }
 
@@ -162,6 +180,8 @@ pub(crate) struct Function {
     arguments: &'static [Argument],
     /// The last argument may repeat.
     variadic: bool,
+    /// The last argument may be left out.
+    optional: bool,
     returns: DataType,
     nullability: Nullability,
     kernel: Kernel,
@@ -181,11 +201,18 @@ impl Function {
             name,
             arguments,
             variadic: false,
+            optional: false,
             returns,
             nullability,
             kernel,
             signature: Signature::user_defined(Volatility::Immutable),
         }
+    }
+
+    /// Lets the last argument be left out.
+    pub(crate) fn optional(mut self) -> Self {
+        self.optional = true;
+        self
     }
 
     /// Lets the last argument repeat.
@@ -221,7 +248,8 @@ impl ScalarUDFImpl for Function {
 
     fn coerce_types(&self, found: &[DataType]) -> Result<Vec<DataType>> {
         let expected = self.arguments.len();
-        if found.len() < expected || (found.len() > expected && !self.variadic) {
+        let least = expected - usize::from(self.optional);
+        if found.len() < least || (found.len() > expected && !self.variadic) {
             return plan_err!(
                 "{} takes {expected} argument(s){}, found {}",
                 self.name,

@@ -68,7 +68,7 @@ fn position(map: &MapArray, keys: &TextColumn<'_>, row: usize, key: &str, previo
 }
 
 /// The entries of a row's map, `None` for a NULL or empty map.
-fn entries(map: &MapArray, row: usize) -> Option<(usize, usize)> {
+pub(super) fn entries(map: &MapArray, row: usize) -> Option<(usize, usize)> {
     if map.is_null(row) {
         return None;
     }
@@ -176,13 +176,13 @@ fn nulls(rows: usize) -> ArrayRef {
 
 /// Values of a map.
 #[derive(Debug)]
-enum Values<'a> {
+pub(super) enum Values<'a> {
     Text(TextColumn<'a>),
     Doubles(&'a Float64Array),
 }
 
 impl<'a> Values<'a> {
-    fn of(array: &'a ArrayRef) -> Result<Self> {
+    pub(super) fn of(array: &'a ArrayRef) -> Result<Self> {
         match array.data_type() {
             DataType::Float64 => Ok(Self::Doubles(array.as_primitive::<Float64Type>())),
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
@@ -193,7 +193,7 @@ impl<'a> Values<'a> {
     }
 
     /// Whether there is something to write: not NULL, not NaN, and not empty unless asked for.
-    fn present(&self, entry: usize, keep_empty: bool) -> bool {
+    pub(super) fn present(&self, entry: usize, keep_empty: bool) -> bool {
         match self {
             Self::Text(values) => values.get(entry).is_some_and(|value| keep_empty || !value.is_empty()),
             Self::Doubles(values) => values.is_valid(entry) && values.value(entry).is_finite(),
@@ -211,7 +211,7 @@ impl<'a> Values<'a> {
     }
 
     /// Rust prints a double by its shortest decimal text, without an exponent.
-    fn write_json(&self, entry: usize, out: &mut String) {
+    pub(super) fn write_json(&self, entry: usize, out: &mut String) {
         match self {
             Self::Text(values) => flat_json::write_string(out, values.get(entry).unwrap_or_default()),
             Self::Doubles(values) => out.push_str(&values.value(entry).to_string()),

@@ -13,12 +13,9 @@ use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err, internal_err};
 
 use super::column::{DecimalColumn, DoubleColumn, TextColumn};
-use super::decimal_text::{DecimalText, amount_of_double, residual_of_double};
+use super::decimal_text::{DecimalText, PRICE_SCALE, amount_of_double, residual_of_double};
 use super::exact::{Inexact, divide_round, multiply_round};
 use super::function::{Argument, Arguments, Function, MONEY, Nullability, PRICE, RESIDUAL};
-
-/// Decimals of a price.
-const PRICE_SCALE: i64 = 18;
 
 /// The functions of this file.
 pub(super) fn functions() -> Vec<Function> {

@@ -1,6 +1,6 @@
 //! Columns of `src_aws__cur`: the CUR 2.0 superset, by kind.
 
-use crate::contract::{ColumnKind, Fold, SourceContract, columns};
+use crate::contract::{ColumnKind, Fold, PeriodColumn, SourceContract, columns};
 
 const REQUIRED: &[&str] = &[
     "bill_billing_period_end_date",
@@ -174,14 +174,8 @@ pub(super) fn cur() -> SourceContract {
         all.extend(columns(kind, names, REQUIRED));
     }
     all.sort_by(|left, right| left.name.cmp(&right.name));
-    SourceContract {
-        relation: "src_aws__cur",
-        columns: all,
-        folds: FOLDS,
-        ignore_case: false,
-        json_maps: false,
-        period_column: "bill_billing_period_start_date",
-    }
+    let period = PeriodColumn::Time("bill_billing_period_start_date");
+    SourceContract { folds: FOLDS, ..SourceContract::new("src_aws__cur", all, period) }
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@
 use apportion_spec::BillingPeriod;
 
 use crate::discover::data_exports::{self, join};
-use crate::discover::{Classify, KeyKind, is_parquet};
+use crate::discover::{Classify, KeyKind, date_range, is_parquet};
 
 /// Both layouts; which one a location has shows in its keys.
-pub(crate) const LAYOUT: Classify = Classify { kind, manifests };
+pub(crate) const LAYOUT: Classify = Classify { kind, manifests, reads_csv: false, dataset: None };
 
 fn kind(key: &str) -> KeyKind {
     legacy(key).unwrap_or_else(|| data_exports::kind(key))
@@ -30,7 +30,8 @@ fn legacy(key: &str) -> Option<KeyKind> {
     }
     let (name, folders) = segments.split_last()?;
     if name.ends_with("-Manifest.json")
-        && let Some((index, period)) = folders.iter().enumerate().find_map(|(at, segment)| Some((at, range(segment)?)))
+        && let Some((index, period)) =
+            folders.iter().enumerate().find_map(|(at, segment)| Some((at, date_range(segment)?)))
     {
         let between = folders.get(index + 1..).unwrap_or_default();
         let version = (!between.is_empty()).then(|| between.join("/"));
@@ -64,16 +65,6 @@ fn number(segment: &str, key: &str) -> Option<i32> {
         return None;
     }
     value.parse().ok()
-}
-
-/// `20260101-20260201` is the billing period 2026-01.
-fn range(segment: &str) -> Option<BillingPeriod> {
-    let (start, end) = segment.split_once('-')?;
-    let digits = |text: &str| text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(start) || !digits(end) {
-        return None;
-    }
-    BillingPeriod::try_new(start.get(..4)?.parse().ok()?, start.get(4..6)?.parse().ok()?).ok()
 }
 
 #[cfg(test)]

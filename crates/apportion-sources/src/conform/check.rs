@@ -6,7 +6,7 @@ use std::sync::Arc;
 use apportion_spec::{Error, ErrorKind, Result, did_you_mean};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use crate::contract::{SourceColumn, SourceContract, is_text};
+use crate::contract::{ColumnKind, SourceColumn, SourceContract, is_text};
 use crate::objects::Footer;
 use crate::store::Location;
 
@@ -15,12 +15,13 @@ use crate::store::Location;
 pub(super) struct Found {
     /// Schema of the scan: every object column that is used.
     pub(super) schema: SchemaRef,
-    /// Object columns behind each contract column; several where objects differ in case.
-    pub(super) columns: BTreeMap<String, BTreeSet<String>>,
+    /// Object columns behind each contract column, by the rank of their name; several where objects
+    /// differ in spelling.
+    pub(super) columns: BTreeMap<String, BTreeSet<(usize, String)>>,
     /// Object columns that become keys of a map column.
     pub(super) folded: BTreeMap<&'static str, BTreeSet<String>>,
     /// Object columns nobody knows.
-    pub(super) unknown: Vec<String>,
+    pub(super) unknown: BTreeSet<String>,
 }
 
 impl Found {
@@ -29,18 +30,18 @@ impl Found {
             schema: Arc::new(Schema::empty()),
             columns: BTreeMap::new(),
             folded: BTreeMap::new(),
-            unknown: Vec::new(),
+            unknown: BTreeSet::new(),
         }
     }
 
-    /// Contract columns no object has.
-    pub(super) fn absent(&self, contract: &SourceContract) -> Vec<String> {
-        let has = |name: &str| self.columns.contains_key(name) || self.folded.contains_key(name);
-        contract.columns.iter().filter(|column| !has(&column.name)).map(|column| column.name.clone()).collect()
+    /// Whether an object has the contract column.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.columns.contains_key(name) || self.folded.contains_key(name)
     }
 }
 
-pub(super) fn check(location: &Location, footers: &[Footer], contract: &SourceContract) -> Result<Found> {
+/// Checks objects of one shape; `text` when they are copies of CSV, where everything is text.
+pub(super) fn check(location: &Location, footers: &[Footer], contract: &SourceContract, text: bool) -> Result<Found> {
     let mut found = Found::empty();
     let mut types: BTreeMap<String, DataType> = BTreeMap::new();
     let mut known: Vec<&Schema> = Vec::new();
@@ -51,63 +52,109 @@ pub(super) fn check(location: &Location, footers: &[Footer], contract: &SourceCo
             continue;
         }
         known.push(schema);
-        check_object(schema, contract, &mut found, &mut types)
+        check_object(schema, contract, text, &mut found, &mut types)
             .map_err(|error| error.with("object", location.name(&footer.meta.location)))?;
     }
     drop_folds_behind_maps(contract, &mut found, &mut types);
     let fields: Vec<Field> = types.iter().map(|(name, data_type)| Field::new(name, data_type.clone(), true)).collect();
     found.schema = Arc::new(Schema::new(fields));
-    let unknown: BTreeSet<String> = std::mem::take(&mut found.unknown).into_iter().collect();
-    found.unknown = unknown.into_iter().collect();
     Ok(found)
 }
 
 fn check_object(
     schema: &Schema,
     contract: &SourceContract,
+    text: bool,
     found: &mut Found,
     types: &mut BTreeMap<String, DataType>,
 ) -> Result<()> {
+    let mut here: BTreeSet<&str> = BTreeSet::new();
     for field in schema.fields() {
         let (name, data_type) = (field.name(), field.data_type());
-        let column = contract.columns.iter().find(|column| contract.is_same(name, &column.name));
-        let fold = contract.folds.iter().find(|fold| name.starts_with(fold.prefix) && name != fold.map);
-        if let Some(column) = column {
-            let scanned = scanned_type(column, contract, data_type)?;
+        let mut is_known = false;
+        for column in &contract.columns {
+            let Some(rank) = contract.rank(name, column) else { continue };
+            is_known = true;
+            let Some(leaf) = leaf(column, data_type)? else { continue };
+            let scanned = scanned_type(column, contract, text, leaf)?;
+            let scanned = if column.path.len() > 1 { data_type.clone() } else { scanned };
             add_type(types, column, name, scanned)?;
-            found.columns.entry(column.name.clone()).or_default().insert(name.clone());
+            found.columns.entry(column.name.clone()).or_default().insert((rank, name.clone()));
+            here.insert(&column.name);
         }
+        let fold = contract.folds.iter().find(|fold| name.starts_with(fold.prefix) && name != fold.map);
         match fold {
             Some(fold) if is_text(data_type) => {
                 types.entry(name.clone()).or_insert(DataType::Utf8);
                 found.folded.entry(fold.map).or_default().insert(name.clone());
             }
-            _ if column.is_none() => found.unknown.push(name.clone()),
+            _ if !is_known => {
+                found.unknown.insert(name.clone());
+            }
             _ => {}
         }
     }
-    for column in contract.columns.iter().filter(|column| column.required) {
-        if !schema.fields().iter().any(|field| contract.is_same(field.name(), &column.name)) {
-            return Err(missing(column, schema));
-        }
+    match contract.columns.iter().find(|column| column.required && !here.contains(column.name.as_str())) {
+        Some(column) => Err(missing(column, schema)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The type of a contract column inside the top-level column that leads to it, `None` without it.
+pub(super) fn leaf<'a>(column: &SourceColumn, top: &'a DataType) -> Result<Option<&'a DataType>> {
+    let mut found = top;
+    for name in column.path.iter().skip(1) {
+        found = match found {
+            DataType::Struct(fields) => match fields.find(name) {
+                Some((_, field)) => field.data_type(),
+                None => return Ok(None),
+            },
+            DataType::Null => return Ok(None),
+            other => {
+                let at = column.delivered_name();
+                let message =
+                    format!("column `{at}` lies in a record, but the object has {other} instead of the record");
+                return Err(Error::new(ErrorKind::ContractViolated, message).with("column", &column.name));
+            }
+        };
+    }
+    Ok(Some(found))
 }
 
 /// The type under which the scan reads a column, or why it may not.
-fn scanned_type(column: &SourceColumn, contract: &SourceContract, found: &DataType) -> Result<DataType> {
-    let json = contract.json_maps && column.kind.is_map() && is_text(found) && *found != DataType::Null;
-    if json {
+fn scanned_type(column: &SourceColumn, contract: &SourceContract, text: bool, found: &DataType) -> Result<DataType> {
+    let kind = column.kind;
+    let json = (contract.json_maps || text) && kind.is_map() && is_text(found) && *found != DataType::Null;
+    let written = text && matches!(kind, ColumnKind::Amount | ColumnKind::Time) && is_text(found);
+    if json || written {
         Ok(DataType::Utf8)
-    } else if !column.kind.accepts(found) {
-        let or_json = if contract.json_maps && column.kind.is_map() { " or JSON text" } else { "" };
-        let message = format!("column `{}` is {found}, accepted: {}{or_json}", column.name, column.kind.accepted());
+    } else if !kind.accepts(found) {
+        let or_json = if contract.json_maps && kind.is_map() { " or JSON text" } else { "" };
+        let name = column.delivered_name();
+        let message = format!("column `{name}` is {found}, accepted: {}{or_json}", kind.accepted());
         Err(Error::new(ErrorKind::ContractViolated, message).with("column", &column.name))
-    } else if column.kind.is_map() && *found != DataType::Null {
+    } else if (kind.is_map() || kind == ColumnKind::Credits) && *found != DataType::Null {
         Ok(found.clone())
+    } else if kind == ColumnKind::Amount {
+        Ok(amount_type(found))
     } else {
-        Ok(column.kind.data_type())
+        Ok(kind.data_type())
     }
+}
+
+/// The form an amount is read in: doubles and decimals as they are, anything else by its text.
+pub(super) fn amount_type(found: &DataType) -> DataType {
+    match found {
+        DataType::Decimal128(..) => found.clone(),
+        DataType::Null => DataType::Float64,
+        other if other.is_floating() => DataType::Float64,
+        _ => DataType::Utf8,
+    }
+}
+
+/// The one form that holds two: their own if they agree, else text.
+pub(super) fn common_amount(left: &DataType, right: &DataType) -> DataType {
+    if left == right { left.clone() } else { DataType::Utf8 }
 }
 
 fn add_type(
@@ -117,10 +164,14 @@ fn add_type(
     data_type: DataType,
 ) -> Result<()> {
     let is_map = |found: &DataType| matches!(found, DataType::Map(..));
-    match types.get(name) {
+    match types.get_mut(name) {
         Some(other) if column.kind.is_map() && is_map(other) != is_map(&data_type) => {
             let message = format!("column `{}` is a map in some objects and text in others", column.name);
             Err(Error::new(ErrorKind::ContractViolated, message).with("column", &column.name))
+        }
+        Some(other) if column.kind == ColumnKind::Amount && column.path.len() <= 1 => {
+            *other = common_amount(other, &data_type);
+            Ok(())
         }
         Some(_) => Ok(()),
         None => {
@@ -136,36 +187,34 @@ fn drop_folds_behind_maps(contract: &SourceContract, found: &mut Found, types: &
         found.folded.keys().filter(|map| found.columns.contains_key(**map)).copied().collect();
     for map in delivered {
         for name in found.folded.remove(map).unwrap_or_default() {
-            let is_column = contract.columns.iter().any(|column| contract.is_same(&name, &column.name));
+            let is_column = contract.columns.iter().any(|column| contract.rank(&name, column).is_some());
             if !is_column {
                 types.remove(&name);
-                found.unknown.push(name);
+                found.unknown.insert(name);
             }
         }
     }
 }
 
 fn missing(column: &SourceColumn, schema: &Schema) -> Error {
-    let hint = did_you_mean(&column.name, schema.fields().iter().map(|field| field.name().as_str()));
-    let message = format!("required column `{}` is missing{hint}", column.name);
+    let name = column.delivered_name();
+    let hint = did_you_mean(&name, schema.fields().iter().map(|field| field.name().as_str()));
+    let message = format!("required column `{name}` is missing{hint}");
     Error::new(ErrorKind::ContractViolated, message).with("column", &column.name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{ColumnKind, Fold, columns};
+    use crate::contract::{Fold, PeriodColumn, columns};
 
     fn contract(ignore_case: bool) -> SourceContract {
         let mut all = columns(ColumnKind::Text, &["account", "product_sku"], &["account"]);
         all.extend(columns(ColumnKind::TextMap, &["product"], &[]));
         SourceContract {
-            relation: "src_test",
-            columns: all,
             folds: &[Fold { map: "product", prefix: "product_" }],
             ignore_case,
-            json_maps: false,
-            period_column: "start",
+            ..SourceContract::new("src_test", all, PeriodColumn::Time("start"))
         }
     }
 
@@ -173,7 +222,7 @@ mod tests {
         let schema =
             Schema::new(fields.iter().map(|(name, kind)| Field::new(*name, kind.clone(), true)).collect::<Vec<_>>());
         let (mut found, mut types) = (Found::empty(), BTreeMap::new());
-        check_object(&schema, &contract(ignore_case), &mut found, &mut types)?;
+        check_object(&schema, &contract(ignore_case), false, &mut found, &mut types)?;
         drop_folds_behind_maps(&contract(ignore_case), &mut found, &mut types);
         Ok(found)
     }
@@ -193,7 +242,7 @@ mod tests {
         );
         let modern = modern.unwrap();
         assert!(modern.folded.is_empty());
-        assert_eq!(modern.unknown, ["product_x"]);
+        assert_eq!(modern.unknown, BTreeSet::from(["product_x".to_owned()]));
     }
 
     #[test]

@@ -1,54 +1,91 @@
 //! The expressions that turn scanned columns into contract columns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::DataType;
 use datafusion::common::{Column, DataFusionError, Result};
-use datafusion::functions::core::expr_fn::{coalesce, nullif};
+use datafusion::functions::core::expr_fn::{coalesce, get_field, nullif};
 use datafusion::logical_expr::{Expr, ScalarUDF, cast, lit};
 use datafusion::scalar::ScalarValue;
 
-use super::check::Found;
+use super::check::{self, Found};
 use super::fold::FoldMap;
 use super::json_map::JsonMap;
-use crate::contract::{ColumnKind, SourceColumn, SourceContract};
+use super::lists::ListShape;
+use super::moment::Moment;
+use crate::contract::{ColumnKind, SourceColumn, SourceContract, entry_fields};
 
-/// One expression per contract column, in contract order.
-pub(super) fn expressions(contract: &SourceContract, found: &Found) -> Result<Vec<Expr>> {
-    contract.columns.iter().map(|column| Ok(expression(column, contract, found)?.alias(&column.name))).collect()
+/// What the relation looks like beyond one part of its objects.
+#[derive(Debug, Default)]
+pub(super) struct Relation {
+    /// The form every amount has.
+    pub(super) amounts: BTreeMap<String, DataType>,
+    /// Column and value that tell the dataset of this part.
+    pub(super) dataset: Option<(&'static str, String)>,
 }
 
-fn expression(column: &SourceColumn, contract: &SourceContract, found: &Found) -> Result<Expr> {
-    let kind = column.kind;
+/// One expression per contract column, in contract order.
+pub(super) fn expressions(contract: &SourceContract, found: &Found, relation: &Relation) -> Result<Vec<Expr>> {
+    contract
+        .columns
+        .iter()
+        .map(|column| Ok(expression(column, contract, found, relation)?.alias(&column.name)))
+        .collect()
+}
+
+fn expression(column: &SourceColumn, contract: &SourceContract, found: &Found, relation: &Relation) -> Result<Expr> {
+    let target = match column.kind {
+        ColumnKind::Amount => relation.amounts.get(&column.name).cloned().unwrap_or(DataType::Float64),
+        kind => kind.data_type(),
+    };
+    if let Some((name, dataset)) = &relation.dataset
+        && *name == column.name
+    {
+        return Ok(lit(dataset.as_str()));
+    }
     if let Some(names) = found.columns.get(&column.name) {
         let mut parts: Vec<Expr> =
-            names.iter().map(|name| delivered(name, kind, &found.schema)).collect::<Result<_>>()?;
+            names.iter().map(|(_, name)| delivered(name, column, &target, found)).collect::<Result<_>>()?;
         return match parts.pop() {
             Some(only) if parts.is_empty() => Ok(only),
             Some(last) => {
                 parts.push(last);
                 Ok(coalesce(parts))
             }
-            None => null(kind),
+            None => null(&target),
         };
     }
     match found.folded.get(column.name.as_str()) {
         Some(names) => Ok(folded(column, contract, names)),
-        None => null(kind),
+        None => null(&target),
     }
 }
 
-fn delivered(name: &str, kind: ColumnKind, schema: &Schema) -> Result<Expr> {
-    let value = scanned(name);
-    let data_type = schema.field_with_name(name).map_err(DataFusionError::from)?.data_type();
-    Ok(match kind {
-        ColumnKind::Text => nullif(value, lit("")),
-        ColumnKind::TextMap | ColumnKind::NumberMap if *data_type == DataType::Utf8 => {
-            ScalarUDF::from(JsonMap::new(kind)).call(vec![value])
+fn delivered(name: &str, column: &SourceColumn, target: &DataType, found: &Found) -> Result<Expr> {
+    let top = found.schema.field_with_name(name).map_err(DataFusionError::from)?.data_type();
+    let leaf = check::leaf(column, top).map_err(|error| DataFusionError::External(Box::new(error)))?;
+    let Some(leaf) = leaf else { return null(target) };
+    let value = column.path.iter().skip(1).fold(scanned(name), |value, name| get_field(value, *name));
+    let cast_to = |value: Expr, found: &DataType, wanted: &DataType| {
+        if found == wanted { value } else { cast(value, wanted.clone()) }
+    };
+    Ok(match column.kind {
+        ColumnKind::Text => nullif(cast_to(value, leaf, target), lit("")),
+        ColumnKind::Amount => {
+            let form = check::amount_type(leaf);
+            let value = cast_to(value, leaf, &form);
+            let value = if form == DataType::Utf8 { nullif(value, lit("")) } else { value };
+            cast_to(value, &form, target)
         }
-        ColumnKind::TextMap | ColumnKind::NumberMap if *data_type != kind.data_type() => cast(value, kind.data_type()),
-        ColumnKind::TextMap | ColumnKind::NumberMap | ColumnKind::Number | ColumnKind::Time => value,
+        ColumnKind::Time if *leaf == DataType::Utf8 => ScalarUDF::from(Moment::new()).call(vec![value]),
+        ColumnKind::TextMap | ColumnKind::NumberMap if *leaf == DataType::Utf8 => {
+            ScalarUDF::from(JsonMap::new(column.kind)).call(vec![value])
+        }
+        ColumnKind::TextMap | ColumnKind::Credits if entry_fields(leaf).is_some() => {
+            ScalarUDF::from(ListShape::new(column.kind)).call(vec![value])
+        }
+        _ => cast_to(value, leaf, target),
     })
 }
 
@@ -62,6 +99,6 @@ fn scanned(name: &str) -> Expr {
     Expr::Column(Column::new(Some("objects"), name))
 }
 
-fn null(kind: ColumnKind) -> Result<Expr> {
-    Ok(lit(ScalarValue::try_new_null(&kind.data_type())?))
+fn null(data_type: &DataType) -> Result<Expr> {
+    Ok(lit(ScalarValue::try_new_null(data_type)?))
 }

@@ -9,11 +9,24 @@ use apportion_spec::BillingPeriod;
 use super::{Classify, KeyKind, is_csv, is_parquet, unplaced};
 
 /// The layout for locations that hold nothing else.
-pub(crate) const LAYOUT: Classify = Classify { kind, manifests };
+pub(crate) const LAYOUT: Classify = Classify { kind, manifests, reads_csv: false, dataset: None };
 
 const PARTITION: &str = "billing_period=";
 
+/// What a key is for formats that are only read as Parquet.
 pub(crate) fn kind(key: &str) -> KeyKind {
+    kind_with(key, is_parquet)
+}
+
+/// What the key of a CSV object is for formats that are read from CSV as well.
+pub(crate) fn csv_kind(key: &str) -> KeyKind {
+    match kind_with(key, is_csv) {
+        KeyKind::Csv => KeyKind::Flat,
+        other => other,
+    }
+}
+
+fn kind_with(key: &str, is_data: fn(&str) -> bool) -> KeyKind {
     let segments: Vec<&str> = key.split('/').collect();
     let placed = segments.iter().enumerate().find_map(|(index, segment)| Some((index, partition(segment)?)));
     let Some((index, period)) = placed else { return unplaced(key) };
@@ -26,7 +39,7 @@ pub(crate) fn kind(key: &str) -> KeyKind {
     let root = segments.get(..kept).unwrap_or_default().join("/");
     if name.to_ascii_lowercase().ends_with("manifest.json") {
         KeyKind::Manifest { root, period, version, root_is_current: false }
-    } else if is_parquet(name) && !in_metadata {
+    } else if is_data(name) && !in_metadata {
         let folder = segments.get(..=index).unwrap_or_default().join("/");
         KeyKind::Data { root, period, folder, version }
     } else if is_csv(name) {

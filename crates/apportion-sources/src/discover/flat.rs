@@ -1,21 +1,25 @@
-//! Billing periods of Parquet objects whose keys do not name one.
+//! Billing periods of objects whose keys do not name one.
 //!
 //! The footer's statistics usually tell: smallest and largest billing period start are equal. Where
 //! they are missing or differ, the one column is read.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result, did_you_mean};
 use arrow::array::{Array, AsArray, TimestampMicrosecondArray};
 use arrow::compute::cast;
-use arrow::datatypes::TimestampMicrosecondType;
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use chrono::DateTime;
 use futures::TryStreamExt;
 use object_store::ObjectMeta;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 
-use crate::contract::{ColumnKind, SourceContract};
+use super::is_csv;
+use crate::conform::moment;
+use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract};
+use crate::csv;
 use crate::objects::{Footer, PinnedReader, footers};
 use crate::store::Location;
 
@@ -24,11 +28,22 @@ pub(super) async fn periods(
     objects: Vec<ObjectMeta>,
     contract: &SourceContract,
 ) -> Result<Vec<(ObjectMeta, BTreeSet<BillingPeriod>)>> {
-    let mut found = Vec::with_capacity(objects.len());
-    for footer in footers(location, objects).await? {
+    let (written, plain): (Vec<_>, Vec<_>) = objects.into_iter().partition(|meta| is_csv(meta.location.as_ref()));
+    let mut found = Vec::with_capacity(plain.len() + written.len());
+    for footer in footers(location, plain).await? {
         let name = location.name(&footer.meta.location);
         let periods = periods_of(location, &footer, contract).await.map_err(|error| error.with("object", name))?;
         found.push((footer.meta, periods));
+    }
+    for meta in written {
+        let name = location.name(&meta.location);
+        let copies = csv::copies(location, std::slice::from_ref(&meta)).await?;
+        let mut periods = BTreeSet::new();
+        for footer in footers(&copies.location, copies.objects.clone()).await? {
+            let held = periods_of(&copies.location, &footer, contract).await;
+            periods.extend(held.map_err(|error| error.with("object", &name))?);
+        }
+        found.push((meta, periods));
     }
     Ok(found)
 }
@@ -38,22 +53,32 @@ async fn periods_of(
     footer: &Footer,
     contract: &SourceContract,
 ) -> Result<BTreeSet<BillingPeriod>> {
-    let wanted = contract.period_column;
-    let fields = footer.schema.fields();
-    let Some((index, field)) = fields.iter().enumerate().find(|(_, field)| contract.is_same(field.name(), wanted))
-    else {
-        let hint = did_you_mean(wanted, fields.iter().map(|field| field.name().as_str()));
-        let message =
-            format!("neither the key nor a column `{wanted}` says which billing period the object is of{hint}");
-        return Err(Error::new(ErrorKind::ContractViolated, message));
+    let violated = |message| Error::new(ErrorKind::ContractViolated, message);
+    let Some(wanted) = contract.column(contract.period.name()) else {
+        return Err(Error::new(ErrorKind::Internal, "the contract has no column for the billing period"));
     };
-    if !ColumnKind::Time.accepts(field.data_type()) {
-        let message = format!("column `{wanted}` is {}, accepted: {}", field.data_type(), ColumnKind::Time.accepted());
-        return Err(Error::new(ErrorKind::ContractViolated, message));
+    let fields = footer.schema.fields();
+    let ranked =
+        fields.iter().enumerate().filter_map(|(index, field)| Some((contract.rank(field.name(), wanted)?, index)));
+    let Some((index, field)) = ranked.min().and_then(|(_, index)| Some((index, fields.get(index)?))) else {
+        let name = wanted.delivered_name();
+        let hint = did_you_mean(&name, fields.iter().map(|field| field.name().as_str()));
+        return Err(violated(format!(
+            "neither the key nor a column `{name}` says which billing period the object is of{hint}"
+        )));
+    };
+    if let PeriodColumn::Month(_) = contract.period {
+        return from_values(location, footer, index, wanted).await;
+    }
+    // Text is what CSV copies have.
+    if !ColumnKind::Time.accepts(field.data_type()) && *field.data_type() != DataType::Utf8 {
+        let message =
+            format!("column `{}` is {}, accepted: {}", field.name(), field.data_type(), ColumnKind::Time.accepted());
+        return Err(violated(message));
     }
     match from_statistics(footer, field.name()) {
         Some(period) => Ok(BTreeSet::from([period])),
-        None => from_values(location, footer, index).await,
+        None => from_values(location, footer, index, wanted).await,
     }
 }
 
@@ -72,7 +97,12 @@ fn from_statistics(footer: &Footer, column: &str) -> Option<BillingPeriod> {
     ends.iter().all(|period| *period == first).then_some(first)
 }
 
-async fn from_values(location: &Location, footer: &Footer, column: usize) -> Result<BTreeSet<BillingPeriod>> {
+async fn from_values(
+    location: &Location,
+    footer: &Footer,
+    column: usize,
+    wanted: &SourceColumn,
+) -> Result<BTreeSet<BillingPeriod>> {
     let unreadable = |error: &dyn std::fmt::Display| {
         Error::new(ErrorKind::ContractViolated, "the object cannot be read").with("cause", error)
     };
@@ -82,10 +112,35 @@ async fn from_values(location: &Location, footer: &Footer, column: usize) -> Res
     let mut batches = builder.with_projection(mask).build().map_err(|error| unreadable(&error))?;
     let mut periods = BTreeSet::new();
     while let Some(batch) = batches.try_next().await.map_err(|error| unreadable(&error))? {
-        let times = cast(batch.column(0), &ColumnKind::Time.data_type()).map_err(|error| unreadable(&error))?;
-        periods.extend(periods_in(&times));
+        let mut values = Arc::clone(batch.column(0));
+        for name in wanted.path.iter().skip(1) {
+            let inner = values.as_struct_opt().and_then(|record| record.column_by_name(name));
+            values = Arc::clone(inner.ok_or_else(|| unreadable(&format!("no field `{}`", wanted.delivered_name())))?);
+        }
+        if matches!(values.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
+            let texts = cast(&values, &DataType::Utf8).map_err(|error| unreadable(&error))?;
+            let mut texts: Vec<&str> =
+                texts.as_string::<i32>().iter().flatten().filter(|text| !text.is_empty()).collect();
+            texts.dedup();
+            for text in texts {
+                let wrong = || unreadable(&format!("`{text}` in column `{}` is no date", wanted.delivered_name()));
+                periods.insert(month_of(text).ok_or_else(wrong)?);
+            }
+        } else {
+            let times = cast(&values, &ColumnKind::Time.data_type()).map_err(|error| unreadable(&error))?;
+            periods.extend(periods_in(&times));
+        }
     }
     Ok(periods)
+}
+
+/// The billing period of `YYYYMM` or of a date.
+fn month_of(text: &str) -> Option<BillingPeriod> {
+    let digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some((year, month)) = text.split_at_checked(4).filter(|_| digits) {
+        return BillingPeriod::try_new(year.parse().ok()?, month.parse().ok()?).ok();
+    }
+    Some(BillingPeriod::containing(DateTime::from_timestamp_micros(moment::parse(text)?)?.date_naive()))
 }
 
 fn periods_in(times: &dyn Array) -> Vec<BillingPeriod> {

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use super::{Classify, DiscoveredUnit, KeyKind, flat, resolve};
+use super::{Classify, DiscoveredUnit, KeyKind, datasets, flat, resolve};
 use crate::contract::SourceContract;
 use crate::objects;
 use crate::store::{Location, store_error};
@@ -19,6 +19,7 @@ use crate::store::{Location, store_error};
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
     pub(super) meta: ObjectMeta,
+    pub(super) root: String,
     pub(super) folder: String,
     pub(super) version: Option<String>,
 }
@@ -46,6 +47,8 @@ pub struct Inventory {
     location: Location,
     layout: Classify,
     root: Option<String>,
+    /// Exports below the location, where an export consists of several datasets.
+    roots: BTreeSet<String>,
     periods: BTreeMap<BillingPeriod, PeriodKeys>,
     notes: Vec<String>,
 }
@@ -57,12 +60,18 @@ impl Inventory {
     /// [`ErrorKind::NotFound`] when nothing lies there, [`ErrorKind::Config`] when it holds several
     /// exports or only CSV, and errors of the store.
     pub async fn take(location: &Location, layout: Classify, contract: &SourceContract) -> Result<Self> {
-        let mut inventory =
-            Self { location: location.clone(), layout, root: None, periods: BTreeMap::new(), notes: Vec::new() };
+        let mut inventory = Self {
+            location: location.clone(),
+            layout,
+            root: None,
+            roots: BTreeSet::new(),
+            periods: BTreeMap::new(),
+            notes: Vec::new(),
+        };
         let mut roots = BTreeSet::new();
         let mut flat = Vec::new();
         let (mut seen, mut csv) = (0_usize, None);
-        if let Some(meta) = objects::single(location).await? {
+        if let Some(meta) = objects::single(location, &layout).await? {
             inventory.add_flat(vec![meta], contract).await?;
             return Ok(inventory);
         }
@@ -71,8 +80,8 @@ impl Inventory {
             seen += 1;
             match (layout.kind)(meta.location.as_ref()) {
                 KeyKind::Data { root, period, folder, version } => {
-                    inventory.periods.entry(period).or_default().data.push(Candidate { meta, folder, version });
-                    roots.insert(root);
+                    roots.insert(root.clone());
+                    inventory.periods.entry(period).or_default().data.push(Candidate { meta, root, folder, version });
                 }
                 KeyKind::Manifest { root, period, version, root_is_current } => {
                     let manifest = ManifestObject { meta, root, version, root_is_current };
@@ -93,6 +102,10 @@ impl Inventory {
     }
 
     fn set_root(&mut self, roots: BTreeSet<String>) -> Result<()> {
+        if self.layout.dataset.is_some() {
+            self.roots = roots;
+            return Ok(());
+        }
         if roots.len() > 1 {
             let named = roots.iter().map(|root| format!("`{root}`")).collect::<Vec<_>>().join(", ");
             let message = format!("the location holds several exports; name one of {named}");
@@ -112,9 +125,9 @@ impl Inventory {
         if objects.is_empty() {
             return Ok(());
         }
-        if self.root.is_some() {
-            let names = short_list(objects.iter().map(|meta| &meta.location));
-            self.notes.push(format!("ignored Parquet objects outside the period folders: {names}"));
+        if self.root.is_some() || !self.roots.is_empty() {
+            let names = short_list(&self.location, objects.iter().map(|meta| &meta.location));
+            self.notes.push(format!("ignored objects outside the period folders: {names}"));
             return Ok(());
         }
         for (meta, periods) in flat::periods(&self.location, objects, contract).await? {
@@ -130,7 +143,7 @@ impl Inventory {
         match csv {
             Some(csv) if !has_data => Err(csv_error(&self.location.name(csv))),
             None if !has_data && self.periods.is_empty() => {
-                let message = "no Parquet objects of a bill lie at the location";
+                let message = "no objects of a bill lie at the location";
                 Err(Error::new(ErrorKind::NotFound, message).with("location", &self.location))
             }
             _ => Ok(()),
@@ -159,14 +172,18 @@ impl Inventory {
             return Err(self.no_period(period));
         };
         let mut unit = if keys.data.is_empty() && keys.manifests.is_empty() {
-            resolve::flat_unit(period, keys)
+            let mut unit = resolve::flat_unit(period, keys);
+            unit.datasets = datasets::of_paths(&self.layout, &unit.objects);
+            unit
+        } else if self.layout.dataset.is_some() {
+            datasets::unit(&self.location, &self.layout, &self.roots, period, keys).await?
         } else {
             let mut keys = keys.clone();
             let mut notes = Vec::new();
             if keys.manifests.is_empty() {
                 keys.manifests = self.manifests_outside(period, &mut notes).await;
             }
-            let mut unit = resolve::unit(&self.location, period, keys).await?;
+            let mut unit = resolve::unit(&self.location, &self.layout, period, keys).await?;
             unit.notes.extend(notes);
             unit
         };
@@ -227,9 +244,9 @@ pub(super) fn csv_error(object: &str) -> Error {
         .with("object", object)
 }
 
-/// The first few paths, and how many more.
-pub(super) fn short_list<'a>(paths: impl ExactSizeIterator<Item = &'a Path>) -> String {
+/// The first few objects, and how many more.
+pub(super) fn short_list<'a>(location: &Location, paths: impl ExactSizeIterator<Item = &'a Path>) -> String {
     let more = paths.len().saturating_sub(5);
-    let shown = paths.take(5).map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+    let shown = paths.take(5).map(|path| format!("`{}`", location.name(path))).collect::<Vec<_>>().join(", ");
     if more > 0 { format!("{shown} and {more} more") } else { shown }
 }

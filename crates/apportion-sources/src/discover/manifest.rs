@@ -1,6 +1,7 @@
 //! Reads manifests: the list of objects that make up one delivery.
 //!
-//! Data Exports name `dataFiles` as full S3 URIs; the legacy report names `reportKeys` as keys.
+//! Data Exports name `dataFiles` as full S3 URIs, the legacy report `reportKeys` as keys, Cost
+//! Management `blobs` as paths in their container.
 //! Buckets get replicated and prefixes renamed, so a name is matched by its key first and then by
 //! the part from the period folder on.
 
@@ -8,10 +9,10 @@ use apportion_spec::{Error, ErrorKind, Result};
 use object_store::{ObjectMeta, ObjectStoreExt};
 use serde::Deserialize;
 
-use super::ManifestIdentity;
+use super::{ManifestIdentity, date_range};
 use crate::store::{Location, store_error};
 
-/// The fields of both kinds of manifest that matter.
+/// The fields of all kinds of manifest that matter.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Document {
@@ -19,6 +20,27 @@ struct Document {
     report_keys: Option<Vec<String>>,
     execution_id: Option<String>,
     assembly_id: Option<String>,
+    blobs: Option<Vec<Blob>>,
+    export_config: Option<ExportConfig>,
+    run_info: Option<RunInfo>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Blob {
+    blob_name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct ExportConfig {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RunInfo {
+    run_id: Option<String>,
 }
 
 /// A manifest that was read.
@@ -40,15 +62,17 @@ pub(super) async fn read(location: &Location, meta: &ObjectMeta) -> Result<Manif
             .with("object", &name)
             .with_source(error)
     })?;
-    let Some(names) = document.data_files.or(document.report_keys) else {
-        let message = "the manifest names no objects: it has neither `dataFiles` nor `reportKeys`";
+    let blobs = document.blobs.map(|blobs| blobs.into_iter().map(|blob| blob.blob_name).collect());
+    let Some(names) = document.data_files.or(document.report_keys).or(blobs) else {
+        let message = "the manifest names no objects: it has none of `dataFiles`, `reportKeys` and `blobs`";
         return Err(Error::new(ErrorKind::ContractViolated, message).with("object", &name));
     };
     Ok(Manifest {
         identity: ManifestIdentity {
             path: meta.location.clone(),
             e_tag,
-            delivery: document.execution_id.or(document.assembly_id),
+            delivery: document.execution_id.or(document.assembly_id).or(document.run_info.and_then(|run| run.run_id)),
+            dataset: document.export_config.and_then(|config| config.kind),
         },
         keys: names.iter().map(|name| key_of(name)).collect(),
     })
@@ -66,11 +90,14 @@ fn key_of(name: &str) -> String {
 /// The part of a key from the folder that names the period on, in lower case.
 pub(super) fn period_part(key: &str) -> Option<String> {
     let lower = key.to_ascii_lowercase();
-    let start = ["billing_period=", "year="].iter().find_map(|marker| {
-        let at = lower.find(marker)?;
-        (at == 0 || lower.as_bytes().get(at.wrapping_sub(1)) == Some(&b'/')).then_some(at)
-    })?;
-    lower.get(start..).map(str::to_owned)
+    let mut start = 0;
+    for segment in lower.split('/') {
+        if segment.starts_with("billing_period=") || segment.starts_with("year=") || date_range(segment).is_some() {
+            return lower.get(start..).map(str::to_owned);
+        }
+        start += segment.len() + 1;
+    }
+    None
 }
 
 #[cfg(test)]

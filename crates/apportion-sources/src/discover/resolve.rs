@@ -11,7 +11,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
 use super::inventory::{Candidate, ManifestObject, PeriodKeys, csv_error, short_list};
-use super::{DiscoveredUnit, is_csv, manifest};
+use super::{Classify, DiscoveredUnit, is_csv, manifest};
 use crate::store::{Location, store_error};
 
 /// The unit of a location without any folders for periods.
@@ -23,12 +23,18 @@ pub(super) fn flat_unit(period: BillingPeriod, keys: &PeriodKeys) -> DiscoveredU
         manifest: None,
         notes: vec![note.to_owned()],
         mixed_periods: true,
+        datasets: BTreeMap::new(),
     }
 }
 
-pub(super) async fn unit(location: &Location, period: BillingPeriod, keys: PeriodKeys) -> Result<DiscoveredUnit> {
+pub(super) async fn unit(
+    location: &Location,
+    layout: &Classify,
+    period: BillingPeriod,
+    keys: PeriodKeys,
+) -> Result<DiscoveredUnit> {
     match newest(&keys.manifests) {
-        Some(newest) => by_manifest(location, period, &keys, newest).await,
+        Some(newest) => by_manifest(location, layout, period, &keys, newest).await,
         None => by_folder(location, period, keys.data),
     }
 }
@@ -50,17 +56,18 @@ fn newest(manifests: &[ManifestObject]) -> Option<&ManifestObject> {
 fn is_dated(version: Option<&str>) -> bool {
     let Some(version) = version else { return false };
     let shape: String = version.chars().take(11).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    shape.starts_with("00000000T") || shape.starts_with("0000-00-00T")
+    shape == "00000000000" || shape.starts_with("00000000T") || shape.starts_with("0000-00-00T")
 }
 
 async fn by_manifest(
     location: &Location,
+    layout: &Classify,
     period: BillingPeriod,
     keys: &PeriodKeys,
     newest: &ManifestObject,
 ) -> Result<DiscoveredUnit> {
     let manifest = manifest::read(location, &newest.meta).await?;
-    if let Some(csv) = manifest.keys.iter().find(|key| is_csv(key)) {
+    if let Some(csv) = manifest.keys.iter().find(|key| is_csv(key) && !layout.is_data(key)) {
         return Err(csv_error(csv));
     }
     if manifest.keys.is_empty() {
@@ -95,7 +102,7 @@ async fn by_manifest(
     let (stale, superseded): (Vec<&Candidate>, Vec<&Candidate>) =
         ignored.partition(|candidate| folder(&candidate.meta.location).is_some_and(|name| folders.contains(name)));
     if !stale.is_empty() {
-        let names = short_list(stale.iter().map(|candidate| &candidate.meta.location));
+        let names = short_list(location, stale.iter().map(|candidate| &candidate.meta.location));
         notes.push(format!("ignored objects that the manifest does not name: {names}"));
     }
     notes.extend(superseded_note(&superseded, newest.version.as_deref()));
@@ -106,6 +113,7 @@ async fn by_manifest(
         manifest: Some(manifest.identity),
         notes,
         mixed_periods: false,
+        datasets: BTreeMap::new(),
     })
 }
 
@@ -152,7 +160,7 @@ async fn unlisted(location: &Location, key: &str, manifest: &Path) -> Result<Obj
 }
 
 fn by_folder(location: &Location, period: BillingPeriod, data: Vec<Candidate>) -> Result<DiscoveredUnit> {
-    let mut notes = vec![format!("no manifest names the objects of {period}: every current Parquet object is read")];
+    let mut notes = vec![format!("no manifest names the objects of {period}: every current object is read")];
     let folders: BTreeSet<String> = data.iter().map(|candidate| candidate.folder.clone()).collect();
     if folders.len() > 1 {
         let named = folders.iter().map(|folder| format!("`{folder}`")).collect::<Vec<_>>().join(", ");
@@ -174,7 +182,14 @@ fn by_folder(location: &Location, period: BillingPeriod, data: Vec<Candidate>) -
         let count: usize = versions.values().map(Vec::len).sum();
         notes.push(superseded_text(versions.len(), count));
     }
-    Ok(DiscoveredUnit { billing_period: period, objects, manifest: None, notes, mixed_periods: false })
+    Ok(DiscoveredUnit {
+        billing_period: period,
+        objects,
+        manifest: None,
+        notes,
+        mixed_periods: false,
+        datasets: BTreeMap::new(),
+    })
 }
 
 fn folder(path: &Path) -> Option<&str> {
@@ -189,6 +204,7 @@ mod tests {
     fn folders_that_start_with_a_time_sort_by_age() {
         assert!(is_dated(Some("20260103T010203Z-1f2e")));
         assert!(is_dated(Some("2026-01-03T01:02:03.000Z-1f2e")));
+        assert!(is_dated(Some("202601030102/1f2e0000")));
         assert!(!is_dated(Some("20260103-1f2e")));
         assert!(!is_dated(Some("1f2e0000-0000")));
         assert!(!is_dated(None));

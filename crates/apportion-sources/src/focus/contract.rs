@@ -2,13 +2,14 @@
 //!
 //! The catalog is the one place that knows FOCUS; added here are columns older versions had and
 //! the providers' own columns, as far as the SQL reads them. Required are only columns every
-//! provider delivers: Google has no service category, Oracle no contracted cost.
+//! provider delivers: Google has no service category, Oracle no contracted cost. Numbers keep the
+//! form they are delivered in, so decimals stay exact.
 
 use std::collections::BTreeSet;
 
 use apportion_focus::{ColumnType, catalog};
 
-use crate::contract::{ColumnKind, SourceColumn, SourceContract, columns};
+use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract, columns};
 
 const REQUIRED: &[&str] = &[
     "BilledCost",
@@ -41,7 +42,6 @@ const OWN_TEXTS: &[&str] = &[
     "x_ConsumptionModelDescription",
     "x_ConsumptionModelId",
     "x_CostType",
-    "x_Credits",
     "x_ServiceId",
     "x_SubscriptionInstanceId",
     "x_InvoiceId",
@@ -59,6 +59,7 @@ const OWN_NUMBERS: &[&str] =
 const OWN_TEXT_MAPS: &[&str] =
     &["x_CostCategories", "x_Labels", "x_ProjectLabels", "x_SkuDetails", "x_SystemLabels", "x_Tags"];
 const OWN_NUMBER_MAPS: &[&str] = &["x_Discounts"];
+const OWN_CREDITS: &[&str] = &["x_Credits"];
 
 /// Versions an export may have, newest first; the first with a column present decides.
 const VERSIONS: &[&str] = &["1.4", "1.3", "1.2", "1.1"];
@@ -70,37 +71,31 @@ pub(super) fn focus() -> SourceContract {
     let mut all: Vec<SourceColumn> = catalog()
         .focus_columns()
         .filter(|column| !column.is_custom())
-        .map(|column| SourceColumn {
-            kind: kind(&column.name, column.column_type),
-            required: REQUIRED.contains(&column.name.as_str()),
-            name: column.name.clone(),
+        .map(|column| {
+            let kind = kind(&column.name, column.column_type);
+            SourceColumn::plain(&column.name, kind, REQUIRED.contains(&column.name.as_str()))
         })
         .collect();
     for (kind, names) in [
         (ColumnKind::Text, DEPRECATED),
         (ColumnKind::Text, PREVIEW_TEXTS),
-        (ColumnKind::Number, PREVIEW_NUMBERS),
+        (ColumnKind::Amount, PREVIEW_NUMBERS),
         (ColumnKind::Text, OWN_TEXTS),
-        (ColumnKind::Number, OWN_NUMBERS),
+        (ColumnKind::Amount, OWN_NUMBERS),
         (ColumnKind::TextMap, OWN_TEXT_MAPS),
         (ColumnKind::NumberMap, OWN_NUMBER_MAPS),
+        (ColumnKind::Credits, OWN_CREDITS),
     ] {
         all.extend(columns(kind, names, &[]));
     }
-    SourceContract {
-        relation: "src_focus__charges",
-        columns: all,
-        folds: &[],
-        ignore_case: true,
-        json_maps: true,
-        period_column: "BillingPeriodStart",
-    }
+    let period = PeriodColumn::Time("BillingPeriodStart");
+    SourceContract { ignore_case: true, json_maps: true, ..SourceContract::new("src_focus__charges", all, period) }
 }
 
 fn kind(name: &str, column_type: ColumnType) -> ColumnKind {
     match column_type {
         ColumnType::Json if KEY_VALUES.contains(&name) => ColumnKind::TextMap,
-        ColumnType::Money | ColumnType::Quantity | ColumnType::Price | ColumnType::Share => ColumnKind::Number,
+        ColumnType::Money | ColumnType::Quantity | ColumnType::Price | ColumnType::Share => ColumnKind::Amount,
         ColumnType::Timestamp => ColumnKind::Time,
         _ => ColumnKind::Text,
     }

@@ -66,7 +66,7 @@ async fn lower_case_names_decimals_and_json_tags_are_read_too() {
     }
     let rows_in = builder
         .row([
-            ("billedcost", "0.1".into()),
+            ("billedcost", "12345678.123456789012345678".into()),
             ("tags", r#"{"team":"core"}"#.into()),
             ("x_discounts", r#"{"edp":-1}"#.into()),
         ])
@@ -77,7 +77,10 @@ async fn lower_case_names_decimals_and_json_tags_are_read_too() {
     let sql = "select BilledCost, Tags, x_Discounts, BillingPeriodStart from src_focus__charges order by 1";
     assert_eq!(
         rows(&query(&source, sql).await.unwrap()),
-        ["0.1|{team: core}|{edp: -1.0}|2026-01-01T00:00:00Z", "0.2|||2026-01-01T00:00:00Z"]
+        [
+            "0.200000000000000000|||2026-01-01T00:00:00Z",
+            "12345678.123456789012345678|{team: core}|{edp: -1.0}|2026-01-01T00:00:00Z"
+        ]
     );
 }
 

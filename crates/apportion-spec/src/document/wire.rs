@@ -64,7 +64,12 @@ pub enum SourceFormat {
     /// AWS Cost and Usage Report 2.0 from Data Exports, Parquet.
     #[serde(rename = "aws_cur_2")]
     AwsCur2,
-    /// A provider's native FOCUS export, Parquet (AWS FOCUS 1.0 and 1.2).
+    /// Google Cloud usage cost export, detailed or standard, as Parquet that BigQuery wrote.
+    GcpBillingExport,
+    /// Azure Cost Management actual and amortized cost exports of one scope, Parquet or CSV; the
+    /// location holds both.
+    AzureCostManagement,
+    /// A native FOCUS export of any provider, version 1.0 or later, Parquet or CSV.
     Focus,
 }
 

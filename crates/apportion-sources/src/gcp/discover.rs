@@ -1,0 +1,59 @@
+//! Key layout of Google Cloud exports: whatever `EXPORT DATA` was told.
+//!
+//! BigQuery writes Parquet where a query says. Folders `invoice_month=YYYYMM` and
+//! `billing_period=YYYY-MM` name the invoice month; without them the rows do. A folder is trusted for
+//! finding objects only: rows of other months in it are filtered like everywhere else.
+
+use apportion_spec::BillingPeriod;
+
+use crate::discover::{Classify, KeyKind, data_exports};
+
+pub(crate) const LAYOUT: Classify =
+    Classify { kind, manifests: data_exports::manifests, reads_csv: false, dataset: None };
+
+const FOLDER: &str = "invoice_month=";
+
+fn kind(key: &str) -> KeyKind {
+    let segments: Vec<&str> = key.split('/').collect();
+    let placed = segments.iter().enumerate().find_map(|(index, segment)| Some((index, month(segment)?)));
+    let Some((index, period)) = placed else { return data_exports::kind(key) };
+    if !crate::discover::is_parquet(key) {
+        return KeyKind::Other;
+    }
+    let folder = |end: usize| segments.get(..end).unwrap_or_default().join("/");
+    let between = segments.get(index + 1..segments.len() - 1).unwrap_or_default();
+    let version = (!between.is_empty()).then(|| between.join("/"));
+    KeyKind::Data { root: folder(index), period, folder: folder(index + 1), version }
+}
+
+/// `invoice_month=202601`, in any case and with or without a dash.
+fn month(segment: &str) -> Option<BillingPeriod> {
+    let value = segment.get(..FOLDER.len()).filter(|key| key.eq_ignore_ascii_case(FOLDER))?;
+    let value = segment.get(value.len()..)?;
+    parse_month(value).or_else(|| value.parse().ok())
+}
+
+/// The billing period of `YYYYMM`.
+fn parse_month(text: &str) -> Option<BillingPeriod> {
+    let digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (year, month) = text.split_at_checked(4).filter(|_| digits)?;
+    BillingPeriod::try_new(year.parse().ok()?, month.parse().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_name_the_invoice_month() {
+        let expected = KeyKind::Data {
+            root: "bills/gcp".to_owned(),
+            period: "2026-01".parse().unwrap(),
+            folder: "bills/gcp/invoice_month=202601".to_owned(),
+            version: None,
+        };
+        assert_eq!(kind("bills/gcp/invoice_month=202601/000000000000.parquet"), expected);
+        assert_eq!(kind("bills/gcp/000000000000.parquet"), KeyKind::Flat);
+        assert_eq!(kind("bills/gcp/invoice_month=202613/0.parquet"), KeyKind::Flat);
+    }
+}
