@@ -1,6 +1,6 @@
 -- model:   int_focus__native_items
 -- grain:   one row per row of a FOCUS export (charge_key, occurrence)
--- inputs:  int_focus__native_services
+-- inputs:  int_focus__native_services, stg_focus__charges
 -- params:  none
 -- why:     finds a key and repairs prices. An export has no row id, so the key is a hash over what
 --          the row says; rows that say the same are numbered, and which of them is first does not
@@ -14,6 +14,12 @@ with
 charges as (
 
     select * from int_focus__native_services
+
+),
+
+delivered as (
+
+    select * from stg_focus__charges
 
 ),
 
@@ -43,13 +49,14 @@ priced as (
 
 ),
 
+-- from the delivered rows, where two columns are all that has to be read
 shared as (
 
     select sku_price_id
-    from priced
-    where is_priced and sku_price_id is not null
+    from delivered
+    where sku_price_id is not null
     group by sku_price_id
-    having min(sku) <> max(sku)
+    having min(coalesce(sku_id, sku_price_id)) <> max(coalesce(sku_id, sku_price_id))
 
 ),
 

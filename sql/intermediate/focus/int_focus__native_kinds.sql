@@ -105,6 +105,7 @@ select
         when lower(commitment) like '%microsoft.billingbenefits%'
             or lower(commitment_type) like '%savings%plan%'
             or credits_by_type like '%COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE%'
+            or charge_description like 'Commitment - dollar based%'
             or consumption_model_id <> '7754-699E-0EBF'
             then 'Spend'
         else 'Usage'
