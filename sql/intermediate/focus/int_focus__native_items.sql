@@ -1,15 +1,23 @@
 -- model:   int_focus__native_items
 -- grain:   one row per row of a FOCUS export (charge_key, occurrence)
--- inputs:  stg_focus__charges
+-- inputs:  int_focus__native_services, stg_focus__charges
 -- params:  none
 -- why:     finds a key and repairs prices. An export has no row id, so the key is a hash over what
 --          the row says; rows that say the same are numbered, and which of them is first does not
 --          matter. Prices, quantities and SKUs that providers leave out of ordinary charges are
---          derived from cost and quantity; a price that does not explain its cost is derived again.
+--          derived from cost and quantity; a price that does not explain its cost is derived again,
+--          and so is one in another currency than the cost. A price id shared by several products
+--          gets the product in front, because it prices one.
 
 with
 
 charges as (
+
+    select * from int_focus__native_services
+
+),
+
+delivered as (
 
     select * from stg_focus__charges
 
@@ -21,23 +29,34 @@ priced as (
     select
         charges.*,
         case
-            when charge_category = 'Tax' then false
+            when category = 'Tax' then false
             when is_ordinary then true
-            else sku_price_id is not null and pricing_quantity is not null
+            else sku_price_id is not null and sold_quantity is not null
                 and list_unit_price is not null and contracted_unit_price is not null
         end as is_priced,
         case
-            when charge_category = 'Tax' then null
+            when category = 'Tax' then null
             when is_ordinary
                 then coalesce(
                     sku_id,
                     sku_price_id,
-                    coalesce(service_code, service_name)
-                    || ':' || coalesce(sku_meter, usage_type, charge_category)
+                    coalesce(service_code, service)
+                    || ':' || coalesce(sku_meter, usage_type, category)
                 )
             else sku_id
         end as sku
     from charges
+
+),
+
+-- from the delivered rows, where two columns are all that has to be read
+shared as (
+
+    select sku_price_id
+    from delivered
+    where sku_price_id is not null
+    group by sku_price_id
+    having min(coalesce(sku_id, sku_price_id)) <> max(coalesce(sku_id, sku_price_id))
 
 ),
 
@@ -46,39 +65,60 @@ quantified as (
 
     select
         priced.*,
+        shared.sku_price_id is not null and is_priced as repairs_sku_price_id,
         case
             when not is_priced then null
-            when list_cost = 0 and contracted_cost = 0 then coalesce(pricing_quantity, 0)
-            when coalesce(pricing_quantity, 0) = 0
-                then case when list_cost + contracted_cost < 0
+            when list = 0 and contracted = 0 then coalesce(sold_quantity, 0)
+            when coalesce(sold_quantity, 0) = 0
+                then case when list + contracted < 0
                     then cast(-1 as decimal(38, 12)) else cast(1 as decimal(38, 12)) end
-            when list_cost + contracted_cost < 0 then -abs(pricing_quantity)
-            else abs(pricing_quantity)
+            when list + contracted < 0 then -abs(sold_quantity)
+            else abs(sold_quantity)
         end as quantity
     from priced
+    left join shared
+        on priced.sku_price_id = shared.sku_price_id
+
+),
+
+explained as (
+
+    select
+        quantified.*,
+        coalesce(
+            list_unit_price >= 0
+            and abs(multiply_round(list_unit_price, quantity) - list)
+            <= cast('0.000000001' as decimal(38, 12)),
+            false
+        ) as is_list_explained,
+        coalesce(
+            contracted_unit_price >= 0
+            and abs(multiply_round(contracted_unit_price, quantity) - contracted)
+            <= cast('0.000000001' as decimal(38, 12)),
+            false
+        ) as is_contracted_explained
+    from quantified
 
 ),
 
 keyed as (
 
     select
-        quantified.*,
+        explained.*,
         case
             when not is_priced then null
-            when list_unit_price >= 0
-                and abs(multiply_round(list_unit_price, quantity) - list_cost)
-                <= cast('0.000000001' as decimal(38, 12))
-                then list_unit_price
-            else coalesce(divide_round(list_cost, quantity), cast(0 as decimal(38, 18)))
+            when is_list_explained then list_unit_price
+            else coalesce(divide_round(list, quantity), cast(0 as decimal(38, 18)))
         end as list_price,
         case
             when not is_priced then null
-            when contracted_unit_price >= 0
-                and abs(multiply_round(contracted_unit_price, quantity) - contracted_cost)
-                <= cast('0.000000001' as decimal(38, 12))
-                then contracted_unit_price
-            else coalesce(divide_round(contracted_cost, quantity), cast(0 as decimal(38, 18)))
+            when is_contracted_explained then contracted_unit_price
+            else coalesce(divide_round(contracted, quantity), cast(0 as decimal(38, 18)))
         end as contracted_price,
+        is_priced and (not is_list_explained or not is_contracted_explained) as repairs_prices,
+        not is_priced and category <> 'Tax'
+        and coalesce(sku_price_id, pricing_category) is not null as repairs_stray_price,
+        is_ordinary and sku_id is null as repairs_sku,
         charge_id(
             allocated_resource_id,
             billing_account_id,
@@ -92,7 +132,7 @@ keyed as (
             charge_class,
             charge_description,
             charge_frequency,
-            commitment_id,
+            commitment,
             commitment_status,
             cast(commitment_quantity as varchar),
             capacity_reservation_id,
@@ -121,9 +161,14 @@ keyed as (
             discounts,
             operation,
             service_code,
-            usage_type
+            usage_type,
+            sku_meter,
+            line_item_type,
+            invoice_detail_id,
+            reference_number,
+            credits_by_type
         ) as charge_key
-    from quantified
+    from explained
 
 )
 

@@ -1,10 +1,13 @@
 -- model:   stg_focus__charges
 -- grain:   one row per row of a FOCUS export (no key is delivered)
 -- inputs:  src_focus__charges
--- params:  $billing_period_start
--- why:     the only place where the export's doubles become decimals and its maps JSON text. Prices
---          keep eighteen decimals, which is why they are read from their shortest text. Columns of
---          newer versions that an export does not have arrive as NULL.
+-- params:  $billing_period_start, $billing_period_end
+-- why:     the only place where the export's numbers become decimals and its maps JSON text, and
+--          where one fact under several names becomes one column: names of older versions
+--          (1.0-preview: Provider, Region, UsageQuantity, ...), and the provider's own columns for
+--          what its version does not have yet (x_InvoiceId, x_Labels, ...). Columns an export does
+--          not have arrive as NULL. Nothing is judged here. A billing period may begin at midnight
+--          of the provider's time zone, hence the range.
 
 with
 
@@ -22,19 +25,32 @@ select
     AllocatedResourceName as allocated_resource_name,
     map_json(AllocatedTags) as allocated_tags,
 
-    -- accounts, companies and invoice
+    -- accounts, companies and invoice; a seller on a marketplace is the publisher before 1.3
     BillingAccountId as billing_account_id,
     BillingAccountName as billing_account_name,
     BillingAccountType as billing_account_type,
     SubAccountId as sub_account_id,
     SubAccountName as sub_account_name,
-    SubAccountType as sub_account_type,
-    InvoiceId as invoice_id,
+    case when x_ServiceId is not null then coalesce(SubAccountType, 'Project') else SubAccountType
+    end as sub_account_type,
+    coalesce(InvoiceId, x_InvoiceId) as invoice_id,
+    InvoiceId is null and x_InvoiceId is not null as has_own_invoice_id,
     InvoiceDetailId as invoice_detail_id,
-    coalesce(InvoiceIssuerName, ProviderName, ServiceProviderName) as invoice_issuer,
-    coalesce(ServiceProviderName, ProviderName, PublisherName, InvoiceIssuerName)
-        as service_provider,
-    coalesce(HostProviderName, ProviderName, ServiceProviderName) as host_provider,
+    coalesce(InvoiceIssuerName, InvoiceIssuer, ProviderName, Provider, ServiceProviderName)
+        as invoice_issuer,
+    coalesce(
+        ServiceProviderName,
+        case when x_PublisherCategory = 'Vendor' then coalesce(PublisherName, Publisher) end,
+        ProviderName,
+        Provider,
+        PublisherName,
+        Publisher,
+        InvoiceIssuerName,
+        InvoiceIssuer
+    ) as service_provider,
+    coalesce(HostProviderName, ProviderName, Provider, ServiceProviderName) as host_provider,
+    coalesce(PublisherName, Publisher) as publisher,
+    coalesce(x_PublisherCategory, '') = 'Vendor' as is_marketplace,
 
     -- time
     BillingPeriodStart as billing_period_start,
@@ -44,70 +60,115 @@ select
         when ChargePeriodEnd > ChargePeriodStart then ChargePeriodEnd
         else ChargePeriodStart + interval '1 second'
     end as charge_end,
+    coalesce(ChargePeriodEnd <= ChargePeriodStart, false) as has_no_length,
 
     -- what kind of charge
     ChargeCategory as charge_category,
     ChargeClass as charge_class,
+    ChargeSubcategory as charge_subcategory,
     ChargeDescription as charge_description,
     ChargeFrequency as charge_frequency,
-    ChargeCategory in ('Usage', 'Purchase') and ChargeClass is null as is_ordinary,
+    coalesce(x_CostType, ChargeSubcategory) as line_item_type,
+    oci_ReferenceNumber as reference_number,
+    oci_BackReferenceNumber as corrected_reference_number,
 
-    -- commitment and capacity
+    -- commitment and capacity; a row has one or two credits, the first four are looked at
     CommitmentDiscountId as commitment_id,
     CommitmentDiscountCategory as commitment_category,
     CommitmentDiscountName as commitment_name,
     CommitmentDiscountStatus as commitment_status,
     CommitmentDiscountType as commitment_type,
-    decimal_from_double(CommitmentDiscountQuantity) as commitment_quantity,
+    decimal_from_number(CommitmentDiscountQuantity) as commitment_quantity,
     CommitmentDiscountUnit as commitment_unit,
     CommitmentProgramEligibilityDetails as commitment_eligibility,
+    x_SubscriptionInstanceId as subscription_id,
+    x_ConsumptionModelId as consumption_model_id,
+    x_ConsumptionModelDescription as consumption_model_name,
+    credits_json(x_Credits) as credits_by_type,
+    coalesce(
+        case when starts_with(x_Credits[1]['type'], 'COMMITTED_USAGE_DISCOUNT')
+            then x_Credits[1]['id'] end,
+        case when starts_with(x_Credits[2]['type'], 'COMMITTED_USAGE_DISCOUNT')
+            then x_Credits[2]['id'] end,
+        case when starts_with(x_Credits[3]['type'], 'COMMITTED_USAGE_DISCOUNT')
+            then x_Credits[3]['id'] end,
+        case when starts_with(x_Credits[4]['type'], 'COMMITTED_USAGE_DISCOUNT')
+            then x_Credits[4]['id'] end
+    ) as credited_commitment_id,
     ContractApplied as contract_applied,
     CapacityReservationId as capacity_reservation_id,
     CapacityReservationStatus as capacity_reservation_status,
 
-    -- cost
+    -- cost; eighteen decimals beside twelve where a repair multiplies
     BillingCurrency as billing_currency,
-    decimal_from_double(BilledCost) as billed_cost,
-    decimal_from_double(EffectiveCost) as effective_cost,
-    decimal_from_double(ListCost) as list_cost,
-    decimal_from_double(ContractedCost) as contracted_cost,
+    decimal_from_number(BilledCost) as billed_cost,
+    decimal_from_number(EffectiveCost) as effective_cost,
+    decimal_from_number(ListCost) as list_cost,
+    price_from_number(ListCost) as exact_list_cost,
+    coalesce(decimal_from_number(ContractedCost), decimal_from_number(x_OnDemandCost))
+        as contracted_cost,
+    coalesce(price_from_number(ContractedCost), price_from_number(x_OnDemandCost))
+        as exact_contracted_cost,
 
     -- price and quantity
     PricingCategory as pricing_category,
-    PricingCurrency as pricing_currency,
-    decimal_from_text(cast(PricingCurrencyContractedUnitPrice as varchar))
+    coalesce(PricingCurrency, x_PricingCurrency) as pricing_currency,
+    decimal_from_number(x_BillingExchangeRate) as exchange_rate,
+    price_from_number(PricingCurrencyContractedUnitPrice)
         as pricing_currency_contracted_unit_price,
-    decimal_from_double(PricingCurrencyEffectiveCost) as pricing_currency_effective_cost,
-    decimal_from_text(cast(PricingCurrencyListUnitPrice as varchar))
-        as pricing_currency_list_unit_price,
-    decimal_from_double(PricingQuantity) as pricing_quantity,
+    decimal_from_number(PricingCurrencyEffectiveCost) as pricing_currency_effective_cost,
+    price_from_number(PricingCurrencyListUnitPrice) as pricing_currency_list_unit_price,
+    decimal_from_number(PricingQuantity) as pricing_quantity,
+    price_from_number(PricingQuantity) as exact_pricing_quantity,
     PricingUnit as pricing_unit,
-    decimal_from_double(ConsumedQuantity) as consumed_quantity,
-    ConsumedUnit as consumed_unit,
-    decimal_from_text(cast(ListUnitPrice as varchar)) as list_unit_price,
-    decimal_from_text(cast(ContractedUnitPrice as varchar)) as contracted_unit_price,
+    decimal_from_number(x_PricingBlockSize) as block_size,
+    coalesce(decimal_from_number(ConsumedQuantity), decimal_from_number(UsageQuantity))
+        as consumed_quantity,
+    coalesce(ConsumedUnit, UsageUnit) as consumed_unit,
+    price_from_number(ListUnitPrice) as list_unit_price,
+    coalesce(price_from_number(ContractedUnitPrice), price_from_number(x_OnDemandUnitPrice))
+        as contracted_unit_price,
+    price_from_number(x_EffectiveUnitPrice) as effective_unit_price,
     SkuId as sku_id,
-    SkuMeter as sku_meter,
+    coalesce(SkuMeter, x_SkuMeterName) as sku_meter,
     SkuPriceId as sku_price_id,
-    map_json(SkuPriceDetails) as sku_price_details,
+    coalesce(map_json(SkuPriceDetails), map_json(x_SkuDetails)) as sku_price_details,
 
     -- service, place and resource
     ServiceCategory as service_category,
     ServiceName as service_name,
     ServiceSubcategory as service_subcategory,
+    x_SkuMeterCategory as meter_category,
     AvailabilityZone as availability_zone,
-    RegionId as region_id,
+    coalesce(RegionId, Region) as region_id,
     RegionName as region_name,
     ResourceId as resource_id,
     ResourceName as resource_name,
-    ResourceType as resource_type,
-    map_json(Tags) as tags,
+    coalesce(ResourceType, x_ResourceType) as resource_type,
+
+    -- tags: users' labels keep their keys, project labels and organisation tags get a prefix
+    merge_maps_json(
+        '', Tags,
+        '', x_Labels,
+        'project/', x_ProjectLabels,
+        'tag/', x_Tags,
+        '', x_SystemLabels,
+        'oci:', case
+            when oci_CompartmentName is not null
+                then map(make_array('CompartmentName'), make_array(oci_CompartmentName))
+        end
+    ) as tags,
+    map_json(Tags) is null
+    and coalesce(
+        map_json(x_Labels), map_json(x_ProjectLabels), map_json(x_Tags), map_json(x_SystemLabels)
+    ) is not null as has_own_tags,
 
     -- custom
     map_json(x_CostCategories) as cost_categories,
     map_json(x_Discounts) as discounts,
     x_Operation as operation,
-    x_ServiceCode as service_code,
+    coalesce(x_ServiceCode, x_ServiceId) as service_code,
     x_UsageType as usage_type
 from charges
-where BillingPeriodStart = $billing_period_start
+where BillingPeriodStart >= $billing_period_start
+    and BillingPeriodStart < $billing_period_end

@@ -1,7 +1,9 @@
 //! Columns of `src_focus__charges`, taken from the FOCUS catalog.
 //!
 //! The catalog is the one place that knows FOCUS; added here are columns older versions had and
-//! the provider's own `x_` columns. Numbers keep the form they are delivered in, so decimals stay exact.
+//! the providers' own columns, as far as the SQL reads them. Required are only columns every
+//! provider delivers: Google has no service category, Oracle no contracted cost. Numbers keep the
+//! form they are delivered in, so decimals stay exact.
 
 use std::collections::BTreeSet;
 
@@ -18,22 +20,52 @@ const REQUIRED: &[&str] = &[
     "ChargeCategory",
     "ChargePeriodEnd",
     "ChargePeriodStart",
-    "ContractedCost",
     "EffectiveCost",
     "ListCost",
-    "ServiceCategory",
     "ServiceName",
 ];
 
+const KEY_VALUES: &[&str] = &["AllocatedTags", "SkuPriceDetails", "Tags"];
+
 /// Columns of 1.0 to 1.3 that 1.4 no longer has.
 const DEPRECATED: &[&str] = &["ProviderName", "PublisherName"];
-const KEY_VALUES: &[&str] = &["AllocatedTags", "SkuPriceDetails", "Tags"];
-const OWN_TEXTS: &[&str] = &["x_Operation", "x_ServiceCode", "x_UsageType"];
-const OWN_TEXT_MAPS: &[&str] = &["x_CostCategories"];
+
+/// Columns of 1.0-preview, which Oracle still delivers, under their old names.
+const PREVIEW_TEXTS: &[&str] = &["ChargeSubcategory", "InvoiceIssuer", "Provider", "Publisher", "Region", "UsageUnit"];
+const PREVIEW_NUMBERS: &[&str] = &["UsageQuantity"];
+
+/// Own columns of AWS, Google, Microsoft and Oracle, in this order.
+const OWN_TEXTS: &[&str] = &[
+    "x_Operation",
+    "x_ServiceCode",
+    "x_UsageType",
+    "x_ConsumptionModelDescription",
+    "x_ConsumptionModelId",
+    "x_CostType",
+    "x_ServiceId",
+    "x_SubscriptionInstanceId",
+    "x_InvoiceId",
+    "x_PricingCurrency",
+    "x_PublisherCategory",
+    "x_ResourceType",
+    "x_SkuMeterCategory",
+    "x_SkuMeterName",
+    "oci_BackReferenceNumber",
+    "oci_CompartmentName",
+    "oci_ReferenceNumber",
+];
+const OWN_NUMBERS: &[&str] =
+    &["x_BillingExchangeRate", "x_EffectiveUnitPrice", "x_OnDemandCost", "x_OnDemandUnitPrice", "x_PricingBlockSize"];
+const OWN_TEXT_MAPS: &[&str] =
+    &["x_CostCategories", "x_Labels", "x_ProjectLabels", "x_SkuDetails", "x_SystemLabels", "x_Tags"];
 const OWN_NUMBER_MAPS: &[&str] = &["x_Discounts"];
+const OWN_CREDITS: &[&str] = &["x_Credits"];
 
 /// Versions an export may have, newest first; the first with a column present decides.
 const VERSIONS: &[&str] = &["1.4", "1.3", "1.2", "1.1"];
+
+/// Columns that are no sign of their version, because Microsoft had them before.
+const EARLY: &[&str] = &["BillingAccountType", "SubAccountType"];
 
 pub(super) fn focus() -> SourceContract {
     let mut all: Vec<SourceColumn> = catalog()
@@ -46,9 +78,13 @@ pub(super) fn focus() -> SourceContract {
         .collect();
     for (kind, names) in [
         (ColumnKind::Text, DEPRECATED),
+        (ColumnKind::Text, PREVIEW_TEXTS),
+        (ColumnKind::Amount, PREVIEW_NUMBERS),
         (ColumnKind::Text, OWN_TEXTS),
+        (ColumnKind::Amount, OWN_NUMBERS),
         (ColumnKind::TextMap, OWN_TEXT_MAPS),
         (ColumnKind::NumberMap, OWN_NUMBER_MAPS),
+        (ColumnKind::Credits, OWN_CREDITS),
     ] {
         all.extend(columns(kind, names, &[]));
     }
@@ -70,10 +106,12 @@ pub(super) fn version(delivered: &BTreeSet<&str>) -> &'static str {
     let has = |version: &str| {
         catalog().focus_columns().any(|column| {
             column.introduced.as_deref() == Some(version)
+                && !EARLY.contains(&column.name.as_str())
                 && delivered.iter().any(|name| name.eq_ignore_ascii_case(&column.name))
         })
     };
-    VERSIONS.iter().copied().find(|version| has(version)).unwrap_or("1.0")
+    let oldest = if delivered.contains("ChargeSubcategory") { "1.0-preview" } else { "1.0" };
+    VERSIONS.iter().copied().find(|version| has(version)).unwrap_or(oldest)
 }
 
 #[cfg(test)]
@@ -94,5 +132,7 @@ mod tests {
         assert_eq!(version(&BTreeSet::from(["BilledCost"])), "1.0");
         assert_eq!(version(&BTreeSet::from(["BilledCost", "skumeter"])), "1.1");
         assert_eq!(version(&BTreeSet::from(["InvoiceId", "SkuMeter"])), "1.2");
+        assert_eq!(version(&BTreeSet::from(["BillingAccountType", "SubAccountType"])), "1.0");
+        assert_eq!(version(&BTreeSet::from(["BilledCost", "ChargeSubcategory"])), "1.0-preview");
     }
 }

@@ -1,0 +1,85 @@
+-- model:   int_focus__native_services
+-- grain:   one row per row of a FOCUS export (no key is delivered)
+-- inputs:  int_focus__native_costs, seed_focus_services, seed_focus_service_subcategories
+-- params:  none
+-- why:     names and classifies the service of each row. An export may leave the name out
+--          (purchases), or the category (a preview that has no such column); a subcategory must
+--          belong to the category beside it, or nothing of the month could be published.
+
+with
+
+charges as (
+
+    select * from int_focus__native_costs
+
+),
+
+services as (
+
+    select * from seed_focus_services
+
+),
+
+subcategories as (
+
+    select * from seed_focus_service_subcategories
+
+),
+
+named as (
+
+    select
+        charges.*,
+        coalesce(
+            service_name,
+            meter_category,
+            case when is_marketplace then publisher end,
+            commitment_label,
+            publisher,
+            service_provider
+        ) as service
+    from charges
+
+),
+
+-- every join is many-to-one: the seeds are keyed by the joined columns
+looked_up as (
+
+    select
+        named.*,
+        subcategories.service_subcategory is not null as is_known_pair,
+        coalesce(named.service_category in (
+            'AI and Machine Learning', 'Analytics', 'Business Applications', 'Compute',
+            'Databases', 'Developer Tools', 'Identity', 'Integration', 'Internet of Things',
+            'Management and Governance', 'Media', 'Migration', 'Mobile', 'Multicloud',
+            'Networking', 'Security', 'Storage', 'Web', 'Other'
+        ), false) as is_known_category,
+        services.service_category as listed_category,
+        services.service_subcategory as listed_subcategory
+    from named
+    left join services
+        on lower(named.service) = services.service_name
+    left join subcategories
+        on named.service_category = subcategories.service_category
+        and named.service_subcategory = subcategories.service_subcategory
+
+)
+
+select
+    looked_up.*,
+    case
+        when is_known_category then service_category
+        else coalesce(listed_category, 'Other')
+    end as service_class,
+    case
+        when is_known_pair then service_subcategory
+        when service_subcategory is null and service_category = listed_category
+            then listed_subcategory
+        when is_known_category then 'Other (' || service_category || ')'
+        else coalesce(listed_subcategory, 'Other (Other)')
+    end as service_subclass,
+    service_name is null as repairs_service_name,
+    not is_known_category as repairs_service_category,
+    is_known_category and service_subcategory is not null and not is_known_pair
+        as repairs_service_subcategory
+from looked_up
