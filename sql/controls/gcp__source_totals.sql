@@ -25,7 +25,7 @@ amounts as (
 
     select
         currency,
-        decimal_from_number(cost) as cost,
+        decimal_from_number(cost) as gross,
         number_residual(cost) as cost_residual,
         decimal_from_number(cost_at_list) as listed,
         number_residual(cost_at_list) as listed_residual,
@@ -60,18 +60,18 @@ sums as (
     select
         currency,
         count(*) as rows,
-        coalesce(sum(cost), cast(0 as decimal(38, 12))) as cost,
+        coalesce(sum(gross), cast(0 as decimal(38, 12))) as gross,
         coalesce(sum(cost_residual), cast(0 as decimal(38, 36))) as cost_residual,
         sum(credited) as credited,
         sum(credited_residual) as credited_residual,
         sum(credited - discounted - committed) as afterwards,
         sum(credited_residual - discounted_residual - committed_residual) as afterwards_residual,
-        coalesce(sum(coalesce(listed, cost)), cast(0 as decimal(38, 12))) as listed,
+        coalesce(sum(coalesce(listed, gross)), cast(0 as decimal(38, 12))) as listed,
         coalesce(
             sum(case when listed is null then cost_residual else listed_residual end),
             cast(0 as decimal(38, 36))
         ) as listed_residual,
-        sum(coalesce(standard, coalesce(cost, cast(0 as decimal(38, 12))) + discounted))
+        sum(coalesce(standard, coalesce(gross, cast(0 as decimal(38, 12))) + discounted))
             as contracted,
         sum(
             case
@@ -97,7 +97,7 @@ select
     cast(case ledgers.Ledger
         when 'list' then sums.listed + sums.afterwards
         when 'contracted' then sums.contracted + sums.afterwards
-        else sums.cost + sums.credited
+        else sums.gross + sums.credited
     end as decimal(38, 12)) as SourceTotal,
     cast(0 as decimal(38, 12)) as LeftOutTotal,
     cast(case ledgers.Ledger
@@ -111,7 +111,7 @@ select
             || cast(sums.afterwards as varchar)
         when 'contracted' then 'cost at negotiated prices and credits after the fact '
             || cast(sums.afterwards as varchar)
-        else 'cost ' || cast(sums.cost as varchar) || ' and credits '
+        else 'cost ' || cast(sums.gross as varchar) || ' and credits '
             || cast(sums.credited as varchar)
     end as Control
 from sums

@@ -30,15 +30,15 @@ differences as (
             case
                 when map_value(credits_by_type, 'FEE_UTILIZATION_OFFSET') is not null
                     then fee_offset_credits
-                else cost + sustained_use_credits + discount_credits
+                else gross_cost + sustained_use_credits + discount_credits
                     + resource_commitment_credits + spend_commitment_credits
             end
         ) as difference
     from line_items
-    where cost_type = 'regular'
+    where row_type = 'regular'
         and (
             map_value(credits_by_type, 'FEE_UTILIZATION_OFFSET') is not null
-            or consumption_model_id is not null
+            or model_id is not null
             and not coalesce(starts_with(sku_description, 'Commitment'), false)
         )
     group by billing_account_id, currency, billing_period_start, billing_period_end

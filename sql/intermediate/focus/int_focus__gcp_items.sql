@@ -24,21 +24,21 @@ classified as (
     select
         line_items.*,
         case
-            when cost_type = 'tax' then 'tax'
-            when cost_type = 'adjustment' and adjustment_type = 'USAGE_CORRECTION'
+            when row_type = 'tax' then 'tax'
+            when row_type = 'adjustment' and adjustment_type = 'USAGE_CORRECTION'
                 then 'correction'
-            when cost_type = 'adjustment' and adjustment_type = 'GOODWILL' then 'goodwill'
-            when cost_type <> 'regular' then 'adjustment'
+            when row_type = 'adjustment' and adjustment_type = 'GOODWILL' then 'goodwill'
+            when row_type <> 'regular' then 'adjustment'
             when map_value(credits_by_type, 'FEE_UTILIZATION_OFFSET') is not null then 'fee'
             when starts_with(sku_description, 'Commitment') then 'commitment'
-            when consumption_model_id is not null then 'covered'
+            when model_id is not null then 'covered'
             when resource_commitment_credits + spend_commitment_credits <> 0 then 'committed'
             when sku_description like '%Preemptible%' then 'spot'
             else 'usage'
         end as kind,
-        cost + sustained_use_credits + discount_credits as net_cost,
+        gross_cost + sustained_use_credits + discount_credits as net_cost,
         resource_commitment_credits + spend_commitment_credits as commitment_credits,
-        coalesce(public_cost, cost) as row_list_cost,
+        coalesce(public_cost, gross_cost) as row_list_cost,
         coalesce(
             case
                 when pricing_unit_quantity <> 1
@@ -50,12 +50,12 @@ classified as (
         ) as row_quantity,
         charge_id(
             billing_account_id, currency, project_id, project_name, seller_name, is_third_party,
-            cost_type, adjustment_type, is_explained, adjustment_description, usage_start,
+            row_type, adjustment_type, is_explained, adjustment_description, usage_start,
             usage_end, export_time, service_id, service_name, sku_id, sku_description, region_id,
             availability_zone, resource_id, resource_name, subscription_instance_id,
-            consumption_model_id, consumption_model_description, usage_unit, pricing_unit,
-            usage_amount, pricing_amount, pricing_unit_quantity, tier_start, list_price,
-            effective_price, default_price, cost, public_cost, default_cost, credits_key, tags
+            model_id, model_name, usage_unit, pricing_unit, used_amount, pricing_amount,
+            pricing_unit_quantity, tier_start, list_price, effective_price, default_price,
+            gross_cost, public_cost, default_cost, credits_key, all_tags
         ) as charge_key
     from line_items
 
@@ -101,10 +101,30 @@ positioned as (
 
 ),
 
-parts as (
+-- a list is searched by position: a commitment is named by the first credit that belongs to one,
+-- among the first four
+searched as (
 
     select
         positioned.*,
+        case
+            when credits[1]['type'] like 'COMMITTED_USAGE_DISCOUNT%'
+                or credits[1]['type'] = 'FEE_UTILIZATION_OFFSET' then 1
+            when credits[2]['type'] like 'COMMITTED_USAGE_DISCOUNT%'
+                or credits[2]['type'] = 'FEE_UTILIZATION_OFFSET' then 2
+            when credits[3]['type'] like 'COMMITTED_USAGE_DISCOUNT%'
+                or credits[3]['type'] = 'FEE_UTILIZATION_OFFSET' then 3
+            when credits[4]['type'] like 'COMMITTED_USAGE_DISCOUNT%'
+                or credits[4]['type'] = 'FEE_UTILIZATION_OFFSET' then 4
+        end as commitment_credit
+    from positioned
+
+),
+
+parts as (
+
+    select
+        searched.*,
         case
             when position = 0 then 'charge'
             when position <= credit_count then 'credit'
@@ -123,9 +143,9 @@ parts as (
         credits[commitment_credit]['full_name'] as commitment_credit_name,
         apportion(row_list_cost, 0, covered_weight, total_weight) as covered_list_cost,
         apportion(row_quantity, 0, covered_weight, total_weight) as covered_quantity,
-        apportion(coalesce(usage_amount, 0), 0, covered_weight, total_weight)
-            as covered_usage_amount
-    from positioned
+        apportion(coalesce(used_amount, 0), 0, covered_weight, total_weight)
+            as covered_used_amount
+    from searched
 
 ),
 
@@ -171,9 +191,9 @@ costed as (
             else row_quantity - covered_quantity
         end as quantity,
         case
-            when part = 'covered' then covered_usage_amount
-            else coalesce(usage_amount, 0) - covered_usage_amount
-        end as used_amount
+            when part = 'covered' then covered_used_amount
+            else coalesce(used_amount, 0) - covered_used_amount
+        end as part_used_amount
     from parts
     where part <> 'credit'
         or coalesce(credit_type, '') not in (
@@ -201,7 +221,7 @@ quantified as (
         -- a commitment without an id is known by its credit, else by the prices it brings
         case
             when not is_committed then null
-            when kind = 'covered' then coalesce(subscription_instance_id, consumption_model_id)
+            when kind = 'covered' then coalesce(subscription_instance_id, model_id)
             when kind = 'commitment' then coalesce(subscription_instance_id, commitment_credit_id)
             else coalesce(
                 subscription_instance_id,
@@ -223,7 +243,7 @@ quantified as (
             when sku_id is not null then sku_id
             when is_priced
                 then coalesce(service_id, service_name, 'Google Cloud')
-                || ':' || coalesce(sku_description, cost_type)
+                || ':' || coalesce(sku_description, row_type)
         end as sku
     from costed
 
@@ -235,7 +255,7 @@ select
     occurrence,
     position,
     part,
-    case when part = 'credit' then credit_type else cost_type end as line_item_type,
+    case when part = 'credit' then credit_type else row_type end as line_item_type,
     kind,
 
     -- accounts and parties
@@ -256,13 +276,13 @@ select
         when usage_end > coalesce(usage_start, billing_period_start) then usage_end
         else coalesce(usage_start, billing_period_start) + interval '1 second'
     end as charge_end,
-    cost_type = 'adjustment' and is_explained and usage_start < billing_period_start
+    row_type = 'adjustment' and is_explained and usage_start < billing_period_start
         as is_correction,
 
     -- service, place and resource
     case
         when part = 'credit' then coalesce(credit_name, credit_type)
-        else coalesce(sku_description, adjustment_description, cost_type)
+        else coalesce(sku_description, adjustment_description, row_type)
     end as description,
     service_id,
     service_name,
@@ -288,7 +308,7 @@ select
     commitment_id,
     case
         when commitment_id is null then null
-        when kind = 'covered' then consumption_model_description
+        when kind = 'covered' then model_name
         else commitment_credit_name
     end as commitment_name,
     is_spend_commitment,
@@ -308,7 +328,7 @@ select
         when is_priced
             then sku
             || coalesce('/' || rtrim(rtrim(cast(tier_start as varchar), '0'), '.'), '')
-            || coalesce('/' || consumption_model_id, '')
+            || coalesce('/' || model_id, '')
     end as sku_price_id,
     tier_start,
     pricing_unit_quantity,
@@ -317,7 +337,7 @@ select
     usage_unit,
     case
         when is_priced and part <> 'unused' and kind not in ('commitment', 'fee')
-            then used_amount
+            then part_used_amount
     end as consumed_quantity,
     -- cost is rounded to micro-units, so the price of the price list often does not explain it
     case
@@ -346,6 +366,6 @@ select
     contracted_cost,
 
     -- as delivered; discounts are stated once, on the row itself
-    tags,
+    all_tags as tags,
     case when part = 'charge' then discounts end as discounts
 from quantified

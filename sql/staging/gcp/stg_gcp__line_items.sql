@@ -6,8 +6,7 @@
 --          invoice month is a month in Los Angeles, whose first of the month is 08:00 UTC from
 --          December to March and 07:00 UTC else; usage dates do not decide it. Credits are summed
 --          by what they are, inside their row; the list itself is kept for the credits that become
---          charges. A commitment is named by the first credit that belongs to one, and there is no
---          way to search a list but by position: the first four are looked at.
+--          charges.
 
 with
 
@@ -27,7 +26,7 @@ select
     seller_name,
 
     -- what kind of row; exports from before this column have regular rows only
-    coalesce(cost_type, 'regular') as cost_type,
+    coalesce(cost_type, 'regular') as row_type,
     adjustment_type,
     coalesce(adjustment_type, adjustment_mode) is not null as is_explained,
     adjustment_description,
@@ -58,13 +57,13 @@ select
 
     -- commitment; the id is the one of the standard prices
     subscription_instance_id,
-    nullif(consumption_model_id, '7754-699E-0EBF') as consumption_model_id,
-    consumption_model_description,
+    nullif(consumption_model_id, '7754-699E-0EBF') as model_id,
+    consumption_model_description as model_name,
 
     -- price and quantity; the amount is not yet divided by the size of the block
     usage_unit,
     coalesce(usage_pricing_unit, price_unit) as pricing_unit,
-    decimal_from_number(usage_amount) as usage_amount,
+    decimal_from_number(usage_amount) as used_amount,
     decimal_from_number(usage_amount_in_pricing_units) as pricing_amount,
     nullif(decimal_from_number(price_pricing_unit_quantity), cast(0 as decimal(38, 12)))
         as pricing_unit_quantity,
@@ -74,7 +73,7 @@ select
     price_from_number(price_effective_price_default) as default_price,
 
     -- cost
-    coalesce(decimal_from_number(cost), cast(0 as decimal(38, 12))) as cost,
+    coalesce(decimal_from_number(cost), cast(0 as decimal(38, 12))) as gross_cost,
     decimal_from_number(cost_at_list) as public_cost,
     decimal_from_number(cost_at_effective_price_default) as default_cost,
 
@@ -87,33 +86,15 @@ select
     credits_total(credits, 'COMMITTED_USAGE_DISCOUNT') as resource_commitment_credits,
     credits_total(credits, 'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE') as spend_commitment_credits,
     credits_total(credits, 'FEE_UTILIZATION_OFFSET') as fee_offset_credits,
-    case
-        when credits[1]['type'] in (
-            'COMMITTED_USAGE_DISCOUNT', 'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE',
-            'FEE_UTILIZATION_OFFSET'
-        ) then 1
-        when credits[2]['type'] in (
-            'COMMITTED_USAGE_DISCOUNT', 'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE',
-            'FEE_UTILIZATION_OFFSET'
-        ) then 2
-        when credits[3]['type'] in (
-            'COMMITTED_USAGE_DISCOUNT', 'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE',
-            'FEE_UTILIZATION_OFFSET'
-        ) then 3
-        when credits[4]['type'] in (
-            'COMMITTED_USAGE_DISCOUNT', 'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE',
-            'FEE_UTILIZATION_OFFSET'
-        ) then 4
-    end as commitment_credit,
-    -- a text that differs where the credits do, as a key needs it
+    -- a text that differs where the credits do: sums by type, and what the first four are named
     charge_id(
-        credits[1]['type'], credits[1]['id'], credits[1]['full_name'], credits[1]['name'],
+        credits[1]['id'], credits[1]['full_name'], credits[1]['name'],
         decimal_from_number(credits[1]['amount']),
-        credits[2]['type'], credits[2]['id'], credits[2]['full_name'], credits[2]['name'],
+        credits[2]['id'], credits[2]['full_name'], credits[2]['name'],
         decimal_from_number(credits[2]['amount']),
-        credits[3]['type'], credits[3]['id'], credits[3]['full_name'], credits[3]['name'],
+        credits[3]['id'], credits[3]['full_name'], credits[3]['name'],
         decimal_from_number(credits[3]['amount']),
-        credits[4]['type'], credits[4]['id'], credits[4]['full_name'], credits[4]['name'],
+        credits[4]['id'], credits[4]['full_name'], credits[4]['name'],
         decimal_from_number(credits[4]['amount']),
         credits_json(credits)
     ) as credits_key,
@@ -147,6 +128,6 @@ select
 
     -- one scheme of tags may go without a prefix: the labels users set on resources
     merge_maps_json('', labels, 'project/', project_labels, 'tag/', tags, '', system_labels)
-        as tags
+        as all_tags
 from line_items
 where invoice_month = replace($billing_period, '-', '')
