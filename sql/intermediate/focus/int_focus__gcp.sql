@@ -60,13 +60,10 @@ named as (
         ) as service_subcategory,
         coalesce(regions.region_name, charges.region_id) as region_name,
         case
-            when not charges.is_priced then null
-            when charges.part = 'unused' then charges.currency
-            when charges.pricing_unit_quantity <> 1
-                then rtrim(rtrim(cast(charges.pricing_unit_quantity as varchar), '0'), '.')
-                || ' ' || coalesce(units.focus_unit, charges.pricing_unit, 'Units')
+            when charges.pricing_unit = 'count'
+                then coalesce(consumed_units.focus_unit, charges.usage_unit, 'Counts')
             else coalesce(units.focus_unit, charges.pricing_unit, 'Units')
-        end as unit,
+        end as base_unit,
         coalesce(
             consumed_units.focus_unit, charges.usage_unit, units.focus_unit, charges.pricing_unit,
             'Units'
@@ -82,6 +79,23 @@ named as (
         on charges.pricing_unit = units.gcp_unit
     left join units as consumed_units
         on charges.usage_unit = consumed_units.gcp_unit
+
+),
+
+-- what is counted is named in the base unit; a price per thousand has a thousand as its unit
+measured as (
+
+    select
+        named.*,
+        case
+            when not is_priced then null
+            when part = 'unused' then currency
+            when pricing_unit_quantity <> 1
+                then rtrim(rtrim(cast(pricing_unit_quantity as varchar), '0'), '.')
+                || ' ' || base_unit
+            else base_unit
+        end as unit
+    from named
 
 )
 
@@ -214,4 +228,4 @@ select
     service_id as x_ServiceCode,
     $source as x_Source,
     sku_meter as x_UsageType
-from named
+from measured

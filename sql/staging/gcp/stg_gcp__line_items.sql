@@ -99,6 +99,7 @@ select
         credits_json(credits)
     ) as credits_key,
 
+    -- discounts inside the row; what offsets a fee is the cost of other rows
     nullif(
         '{' || rtrim(
             coalesce(
@@ -112,10 +113,6 @@ select
             )
             || coalesce(
                 '"DISCOUNT":' || map_value(credits_json(credits), 'DISCOUNT') || ',', ''
-            )
-            || coalesce(
-                '"FEE_UTILIZATION_OFFSET":'
-                || map_value(credits_json(credits), 'FEE_UTILIZATION_OFFSET') || ',', ''
             )
             || coalesce(
                 '"SUSTAINED_USAGE_DISCOUNT":'
