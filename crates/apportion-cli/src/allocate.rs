@@ -7,19 +7,23 @@ use std::sync::Arc;
 use apportion_engine::allocation::{AllocationPlan, Allocator};
 use apportion_sinks::ledger::PublishedEntry;
 use apportion_sinks::{Provenance, PublishUnit, StagedTable, TableSpec, published_table, staged_table};
+use apportion_spec::pipeline::Reporting;
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionContext, col};
 
 use crate::figures;
 use crate::ledger::{Ledger, UnitWork};
 use crate::normalize::judge;
 use crate::reconcile;
 use crate::report::{AllocationReport, Failure, RuleOutcome, Status};
+use crate::reporting;
 use crate::run::Run;
-use crate::staging::{DiskBarrier, Staging, query_error};
+use crate::staging::{DiskBarrier, Staging, query_error, quoted};
 use crate::tables::{
-    ALLOCATED_CHARGES, DRIVER_QUANTITIES, FOCUS_CHARGES, UNIT_ECONOMICS_DAILY, UNIT_ECONOMICS_MONTHLY,
+    ALLOCATED_CHARGES, DRIVER_QUANTITIES, FOCUS_CHARGES, REPORTING_CHARGES, UNIT_ECONOMICS_DAILY,
+    UNIT_ECONOMICS_MONTHLY,
 };
 use crate::telemetry::{ListedTelemetry, OpenTelemetry};
 
@@ -79,6 +83,11 @@ impl<'a> Allocation<'a> {
             staged.push(self.stage(&context, &staging, name, rows, period).await?);
         }
         work.step("stage");
+        if let Some(reporting) = &run.project.pipeline.reporting {
+            let rows = self.in_reporting_currency(&context, reporting, period).await?;
+            staged.push(self.stage(&context, &staging, REPORTING_CHARGES, rows, period).await?);
+            work.step("reporting");
+        }
         let unit_economics = allocator.unit_economics(&context, &barrier).await?;
         for (name, rows) in
             [(UNIT_ECONOMICS_DAILY, unit_economics.daily), (UNIT_ECONOMICS_MONTHLY, unit_economics.monthly)]
@@ -87,8 +96,8 @@ impl<'a> Allocation<'a> {
         }
         work.step("unit_economics");
         let mut notes = Vec::new();
-        for table in [DRIVER_QUANTITIES, ALLOCATED_CHARGES, UNIT_ECONOMICS_DAILY, UNIT_ECONOMICS_MONTHLY] {
-            notes.extend(judge(&run.models.run_checks(&context, table, &BTreeMap::new()).await?)?);
+        for table in &staged {
+            notes.extend(judge(&run.models.run_checks(&context, &table.spec.name, &BTreeMap::new()).await?)?);
         }
         let proof = reconcile::allocation(run, &context, period).await?;
         telemetry.verify_unchanged().await?;
@@ -138,6 +147,25 @@ impl<'a> Allocation<'a> {
         let table = published_table(sink, &spec, &filter).await?;
         context.register_table(FOCUS_CHARGES, table).map_err(query_error)?;
         Ok(())
+    }
+
+    /// The allocated charges of the context, in the columns of `reporting_charges`.
+    async fn in_reporting_currency(
+        &self,
+        context: &SessionContext,
+        reporting: &Reporting,
+        period: BillingPeriod,
+    ) -> Result<DataFrame> {
+        reporting::register_rates(self.run, context, reporting, period).await?;
+        let parameters =
+            BTreeMap::from([("reporting_currency".to_owned(), ScalarValue::from(reporting.currency.as_str()))]);
+        let rows = self.run.models.dataframe(context, REPORTING_CHARGES, &parameters).await?;
+        let spec = self.run.tables.spec(REPORTING_CHARGES)?;
+        let columns = spec.schema.fields().iter().map(|field| col(quoted(field.name())));
+        let rows = rows.select(columns.collect::<Vec<_>>()).map_err(query_error)?;
+        // The model's own view makes way for the table that is written from it.
+        context.deregister_table(REPORTING_CHARGES).map_err(query_error)?;
+        Ok(rows)
     }
 
     /// Writes one table and registers what was written under its name.

@@ -22,6 +22,7 @@ mod project;
 mod query;
 mod reconcile;
 mod report;
+mod reporting;
 mod rows;
 mod run;
 mod staging;

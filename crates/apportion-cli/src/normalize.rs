@@ -21,6 +21,7 @@ use crate::plan::{Unfound, Unit, bytes, version};
 use crate::progress::Progress;
 use crate::reconcile;
 use crate::report::{SourceUnitReport, Status};
+use crate::rows::rows;
 use crate::run::Run;
 use crate::staging::{Staging, query_error};
 use crate::tables::FOCUS_CHARGES;
@@ -29,20 +30,19 @@ use crate::tables::FOCUS_CHARGES;
 pub(crate) struct ProviderModels {
     pub(crate) charges: &'static str,
     pub(crate) control: &'static str,
+    /// Counts what was repaired in the delivered rows, where a provider's export needs it.
+    pub(crate) repairs: Option<&'static str>,
 }
 
 /// The models that read a format. A new provider adds one line.
 pub(crate) const fn models_of(format: SourceFormat) -> ProviderModels {
-    match format {
-        SourceFormat::AwsCurLegacy | SourceFormat::AwsCur2 => {
-            ProviderModels { charges: "int_focus__aws", control: "aws__source_totals" }
-        }
-        SourceFormat::GcpBillingExport => ProviderModels { charges: "int_focus__gcp", control: "gcp__source_totals" },
-        SourceFormat::AzureCostManagement => {
-            ProviderModels { charges: "int_focus__azure", control: "azure__source_totals" }
-        }
-        SourceFormat::Focus => ProviderModels { charges: "int_focus__native", control: "focus__source_totals" },
-    }
+    let (charges, control, repairs) = match format {
+        SourceFormat::AwsCurLegacy | SourceFormat::AwsCur2 => ("int_focus__aws", "aws__source_totals", None),
+        SourceFormat::GcpBillingExport => ("int_focus__gcp", "gcp__source_totals", None),
+        SourceFormat::AzureCostManagement => ("int_focus__azure", "azure__source_totals", None),
+        SourceFormat::Focus => ("int_focus__native", "focus__source_totals", Some("focus__repairs")),
+    };
+    ProviderModels { charges, control, repairs }
 }
 
 /// The relation that `sql/marts/focus_charges.sql` renders, whatever the provider.
@@ -96,8 +96,11 @@ pub(crate) async fn normalize(
     notes.extend(unknown_columns(&source));
     notes.extend(judge(&run.models.run_checks(&checked, FOCUS_CHARGES, &parameters).await?)?);
     work.step("check");
-    let control = models_of(unit.source.format).control;
-    let proof = reconcile::normalization(run, &context, &checked, control, &parameters).await?;
+    let models = models_of(unit.source.format);
+    if let Some(repairs) = models.repairs {
+        notes.extend(repaired(run, &context, repairs, &parameters).await?);
+    }
+    let proof = reconcile::normalization(run, &context, &checked, models.control, &parameters).await?;
     let totals = figures::charge_totals(&checked).await?;
     for (currency, sums) in &totals {
         work.sums(currency, sums);
@@ -123,6 +126,22 @@ pub(crate) async fn normalize(
         notes,
         ..SourceUnitReport::empty(unit.source_name(), unit.period)
     })
+}
+
+/// One line per repair of delivered rows, the most frequent first.
+async fn repaired(
+    run: &Run,
+    context: &SessionContext,
+    model: &str,
+    parameters: &BTreeMap<String, ScalarValue>,
+) -> Result<Vec<String>> {
+    run.models.register(context, &[model], parameters).await?;
+    let sql = format!("SELECT Repair, Rows FROM {model} ORDER BY Rows DESC, Repair");
+    Ok(rows(context, &sql)
+        .await?
+        .iter()
+        .map(|row| format!("repaired in {} rows: {}", row.text(1), row.text(0)))
+        .collect())
 }
 
 /// One line naming delivered columns that no model reads.

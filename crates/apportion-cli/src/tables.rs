@@ -12,6 +12,8 @@ pub(crate) const FOCUS_CHARGES: &str = "focus_charges";
 pub(crate) const DRIVER_QUANTITIES: &str = "driver_quantities";
 /// `allocated_charges`.
 pub(crate) const ALLOCATED_CHARGES: &str = "allocated_charges";
+/// `reporting_charges`, written when the pipeline declares a reporting currency.
+pub(crate) const REPORTING_CHARGES: &str = "reporting_charges";
 /// `unit_economics_daily`.
 pub(crate) const UNIT_ECONOMICS_DAILY: &str = "unit_economics_daily";
 /// `unit_economics_monthly`.
@@ -22,8 +24,15 @@ pub(crate) const RECONCILIATION: &str = "reconciliation";
 pub(crate) const RUN_LEDGER: &str = "run_ledger";
 
 /// Every published table with partitions, in the order in which they are published.
-pub(crate) const PUBLISHED: [&str; 6] =
-    [FOCUS_CHARGES, DRIVER_QUANTITIES, ALLOCATED_CHARGES, UNIT_ECONOMICS_DAILY, UNIT_ECONOMICS_MONTHLY, RECONCILIATION];
+pub(crate) const PUBLISHED: [&str; 7] = [
+    FOCUS_CHARGES,
+    DRIVER_QUANTITIES,
+    ALLOCATED_CHARGES,
+    REPORTING_CHARGES,
+    UNIT_ECONOMICS_DAILY,
+    UNIT_ECONOMICS_MONTHLY,
+    RECONCILIATION,
+];
 
 /// Table contracts with the dimensions a pipeline declares.
 #[derive(Debug)]
@@ -81,7 +90,7 @@ fn dimensions_of(table: &str, pipeline: &Pipeline) -> Vec<ColumnContract> {
         ColumnContract::dimension(dimension_column(name), format!("Dimension {name} of the pipeline: {expression}"))
     };
     match table {
-        ALLOCATED_CHARGES => pipeline.allocation.as_ref().map_or_else(Vec::new, |allocation| {
+        ALLOCATED_CHARGES | REPORTING_CHARGES => pipeline.allocation.as_ref().map_or_else(Vec::new, |allocation| {
             let kept = allocation.keep_columns.iter().filter_map(|name| catalog().focus().column(name).cloned());
             let kept = kept.map(|mut column| {
                 column.nullable = true;

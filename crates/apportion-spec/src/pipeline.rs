@@ -24,6 +24,8 @@ pub struct Pipeline {
     pub allocation: Option<Allocation>,
     /// Unit metrics, ordered by name.
     pub unit_metrics: Vec<UnitMetric>,
+    /// The reporting currency, when one is declared.
+    pub reporting: Option<Reporting>,
     /// Where tables go.
     pub destination: Destination,
     /// Memory limit in MiB, when declared.
@@ -55,6 +57,28 @@ impl Source {
     pub fn cost_basis_in(&self, period: BillingPeriod) -> CostBasis {
         self.cost_basis_by_period.get(&period).copied().unwrap_or(self.cost_basis)
     }
+}
+
+/// A reporting currency with its rates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reporting {
+    /// ISO 4217 code.
+    pub currency: String,
+    /// Declared rates, ordered by currency and month.
+    pub rates: Vec<ExchangeRate>,
+    /// Charge months whose published rates may be replaced.
+    pub restated_months: Vec<BillingPeriod>,
+}
+
+/// What one unit of a currency is worth in the reporting currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExchangeRate {
+    /// Billing currency.
+    pub currency: String,
+    /// Month of the charge.
+    pub month: BillingPeriod,
+    /// The rate as written: a positive decimal number of at most 18 decimals.
+    pub rate: String,
 }
 
 /// One telemetry data set.
@@ -344,6 +368,10 @@ impl CostBasis {
 }
 
 impl SourceFormat {
+    /// Every format.
+    pub const ALL: [Self; 5] =
+        [Self::AwsCurLegacy, Self::AwsCur2, Self::GcpBillingExport, Self::AzureCostManagement, Self::Focus];
+
     /// Name as written in the pipeline.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,5 +1,6 @@
 //! From the document as written to a valid [`Pipeline`], reporting every mistake at once.
 
+mod reporting;
 mod rules;
 
 use std::collections::BTreeSet;
@@ -96,6 +97,7 @@ impl Validator<'_> {
             dimensions: document.dimensions.iter().map(|(name, text)| self.dimension(name, text)).collect(),
             allocation: document.allocation.as_ref().map(|allocation| self.allocation(allocation)),
             unit_metrics: document.unit_economics.iter().map(|(name, metric)| self.unit_metric(name, metric)).collect(),
+            reporting: document.reporting.as_ref().map(|reporting| self.reporting(reporting)),
             destination: Destination {
                 location: document.destination.location.clone(),
                 format: document.destination.format,

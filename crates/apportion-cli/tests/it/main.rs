@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod currency;
 mod fixtures;
 mod real_exports;
 mod reference;

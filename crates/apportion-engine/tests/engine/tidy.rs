@@ -274,8 +274,14 @@ fn staging_never_reads_staging_and_models_never_read_marts_of_later_stages() {
                 .map(|input| format!("{}: reads {input}", model.path)),
         );
     }
-    let order =
-        ["focus_charges", "driver_quantities", "allocated_charges", "unit_economics_daily", "unit_economics_monthly"];
+    let order = [
+        "focus_charges",
+        "driver_quantities",
+        "allocated_charges",
+        "reporting_charges",
+        "unit_economics_daily",
+        "unit_economics_monthly",
+    ];
     for (index, mart) in order.iter().enumerate() {
         let reads = graph.transitive(mart);
         findings.extend(

@@ -114,6 +114,7 @@ fn every_written_table_has_a_contract() {
             "focus_charges",
             "driver_quantities",
             "allocated_charges",
+            "reporting_charges",
             "unit_economics_daily",
             "unit_economics_monthly",
             "reconciliation",

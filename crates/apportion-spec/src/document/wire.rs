@@ -29,6 +29,9 @@ pub struct Document {
     /// Cost per business quantity, by a name of your choice.
     #[serde(default)]
     pub unit_economics: BTreeMap<String, UnitMetric>,
+    /// A currency in which every allocated cost is stated as well.
+    #[serde(default)]
+    pub reporting: Option<Reporting>,
     /// Where the tables are written.
     pub destination: Destination,
     /// Limits of the engine; command-line options win.
@@ -148,6 +151,20 @@ pub struct Allocation {
     /// What happens to charges that follow other charges.
     #[serde(default)]
     pub followers: Followers,
+}
+
+/// A reporting currency and the declared rates into it. Nothing is added across currencies without it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reporting {
+    /// The reporting currency (ISO 4217), for example `EUR`.
+    pub currency: String,
+    /// By billing currency and charge month: how much of the reporting currency one unit is worth,
+    /// for example `USD: { 2026-01: 0.9231 }`. A rate that is needed and missing is an error.
+    pub rates: BTreeMap<String, BTreeMap<String, ExchangeRate>>,
+    /// Charge months whose published rates may be replaced; everywhere else a rate is frozen once used.
+    #[serde(default)]
+    pub restated_months: Vec<String>,
 }
 
 /// Time grain of the allocation.
@@ -370,6 +387,26 @@ pub struct Decimal(pub String);
 impl<'de> Deserialize<'de> for Decimal {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         serde_json::Number::deserialize(deserializer).map(|number| Self(number.to_string()))
+    }
+}
+
+/// An exchange rate that stays exact: kept as the text that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExchangeRate(pub String);
+
+impl<'de> Deserialize<'de> for ExchangeRate {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Decimal::deserialize(deserializer).map(|decimal| Self(decimal.0))
+    }
+}
+
+impl JsonSchema for ExchangeRate {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ExchangeRate".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "number", "exclusiveMinimum": 0 })
     }
 }
 

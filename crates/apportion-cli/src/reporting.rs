@@ -1,0 +1,110 @@
+//! The reporting currency: declared rates as a relation, and the refusals around them.
+//!
+//! Rates are data of the pipeline file. One that is missing is never guessed, and one that published
+//! figures were computed with is never replaced by accident.
+
+use apportion_sinks::published_table;
+use apportion_spec::pipeline::Reporting;
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+use datafusion::prelude::SessionContext;
+
+use crate::rows::rows;
+use crate::run::Run;
+use crate::staging::query_error;
+use crate::tables::REPORTING_CHARGES;
+
+/// The relation of declared rates that `sql/marts/reporting_charges.sql` reads.
+const EXCHANGE_RATES: &str = "exchange_rates";
+
+/// Registers the declared rates and demands that the allocated charges of the context need no other,
+/// and that none differs from the one the period was published with.
+///
+/// # Errors
+/// [`ErrorKind::Config`] naming every currency and month without a rate, [`ErrorKind::Conflict`]
+/// naming a rate that changed after it was used.
+pub(crate) async fn register_rates(
+    run: &Run,
+    context: &SessionContext,
+    reporting: &Reporting,
+    period: BillingPeriod,
+) -> Result<()> {
+    let declared = reporting.rates.iter().map(|rate| {
+        format!(
+            "('{}', cast('{}' as timestamp), decimal_from_text('{}'))",
+            rate.currency,
+            rate.month.start().format("%Y-%m-%d"),
+            rate.rate
+        )
+    });
+    // The first row gives the types of a table without rates; no charge is in its currency.
+    let nothing = "('', cast('1970-01-01' as timestamp), decimal_from_text('0'))".to_owned();
+    let values: Vec<String> = std::iter::once(nothing).chain(declared).collect();
+    let sql = format!(
+        "SELECT column1 AS BillingCurrency, column2 AS ChargeMonth, column3 AS Rate FROM (VALUES {})",
+        values.join(", ")
+    );
+    let rates = context.sql(&sql).await.map_err(query_error)?;
+    context.register_table(EXCHANGE_RATES, rates.into_view()).map_err(query_error)?;
+    let missing = format!(
+        "SELECT DISTINCT a.BillingCurrency, to_char(a.x_ChargeDate, '%Y-%m') FROM allocated_charges a \
+         LEFT ANTI JOIN {EXCHANGE_RATES} r ON a.BillingCurrency = r.BillingCurrency \
+         AND date_trunc('month', a.x_ChargeDate) = r.ChargeMonth \
+         WHERE a.BillingCurrency <> '{}' ORDER BY 1, 2",
+        reporting.currency
+    );
+    let missing: Vec<String> =
+        rows(context, &missing).await?.iter().map(|row| format!("{} in {}", row.text(0), row.text(1))).collect();
+    if !missing.is_empty() {
+        let message = format!(
+            "no rate into {} is declared for {}; add it under `reporting.rates`",
+            reporting.currency,
+            missing.join(", ")
+        );
+        return Err(Error::new(ErrorKind::Config, message));
+    }
+    frozen(run, context, reporting, period).await
+}
+
+/// Compares the declared rates with those the period was published with.
+async fn frozen(run: &Run, context: &SessionContext, reporting: &Reporting, period: BillingPeriod) -> Result<()> {
+    let sink = run.destination.sink.as_ref();
+    let spec = run.tables.spec(REPORTING_CHARGES)?;
+    let filter = vec![("x_BillingPeriod".to_owned(), period.to_string())];
+    if sink.current_version(&spec, &filter).await?.is_none() {
+        return Ok(());
+    }
+    let published = published_table(sink, &spec, &filter).await?;
+    context.register_table("published_reporting_charges", published).map_err(query_error)?;
+    let changed = format!(
+        "SELECT DISTINCT p.BillingCurrency, to_char(p.x_ChargeDate, '%Y-%m'), p.x_ExchangeRate, r.Rate \
+         FROM published_reporting_charges p JOIN {EXCHANGE_RATES} r ON p.BillingCurrency = r.BillingCurrency \
+         AND date_trunc('month', p.x_ChargeDate) = r.ChargeMonth \
+         WHERE p.x_ReportingCurrency = '{}' AND p.x_ExchangeRate <> r.Rate ORDER BY 1, 2",
+        reporting.currency
+    );
+    let changed = rows(context, &changed).await?;
+    let accepted = |month: &str| reporting.restated_months.iter().any(|it| it.to_string() == month);
+    let named: Vec<String> = changed
+        .iter()
+        .filter(|row| !accepted(&row.text(1)))
+        .map(|row| {
+            let plain = |rate: String| rate.trim_end_matches('0').trim_end_matches('.').to_owned();
+            format!(
+                "{} of {}: published with {}, now {}",
+                row.text(0),
+                row.text(1),
+                plain(row.text(2)),
+                plain(row.text(3))
+            )
+        })
+        .collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "a rate into {} changed after it was used ({}); restore it, or name the month under `reporting.restated_months`",
+        reporting.currency,
+        named.join("; ")
+    );
+    Err(Error::new(ErrorKind::Conflict, message))
+}
