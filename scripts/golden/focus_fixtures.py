@@ -34,7 +34,7 @@ TEXTS = ["BillingCurrency", "BillingPeriodStart", "ChargeCategory", "ChargeClass
          "PricingCategory", "PricingCurrency", "Provider", "ProviderName", "Publisher",
          "PublisherName", "ServiceCategory", "ServiceName", "ServiceProviderName", "SkuPriceId",
          "oci_BackReferenceNumber", "x_ConsumptionModelId", "x_PricingCurrency",
-         "x_PublisherCategory", "x_SkuMeterCategory", "x_SubscriptionInstanceId",
+         "x_PublisherCategory", "x_ServiceId", "x_SkuMeterCategory", "x_SubscriptionInstanceId",
          # made from x_Credits by `bill`
          "credit_id", "credit_type"]
 COSTS = ["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"]
@@ -124,8 +124,10 @@ charges as (
             CommitmentDiscountType, PublisherName, Publisher, ServiceProviderName, ProviderName,
             Provider) as Service,
         if(contracted.ServiceCategory in (select service_category from subcategories),
-            contracted.ServiceCategory, coalesce(services.service_category, 'Other'))
-            as ServiceCategory,
+            contracted.ServiceCategory, coalesce(
+                (select min(service_category) from google where service_id = x_ServiceId),
+                (select min(service_category) from google where service_name = ServiceName),
+                services.service_category, 'Other')) as ServiceCategory,
         BilledCost,
         if(is_carried, 0, EffectiveCost)::decimal(18, 9) as EffectiveCost,
         if(list <> 0 or paid = 0 or status = 'Unused', list,
@@ -172,9 +174,9 @@ def prepare(connection, items):
         [[None if item.get(name) is None else
           Decimal(item[name]) if name in NUMBERS else item[name] for name in names]
          for item in items])
-    for name in ["services", "service_subcategories"]:
-        seed = ROOT / f"sql/seeds/focus_{name}.csv"
-        table = name.removeprefix("service_")
+    for table, name in [("services", "focus_services"), ("google", "gcp_service_categories"),
+                        ("subcategories", "focus_service_subcategories")]:
+        seed = ROOT / f"sql/seeds/{name}.csv"
         connection.execute(
             f"create or replace table {table} as select * from read_csv('{seed}', comment = '#', "
             "header = true, all_varchar = true)")
