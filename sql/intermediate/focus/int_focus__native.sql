@@ -71,7 +71,7 @@ select
     commitment_eligibility as CommitmentProgramEligibilityDetails,
     case
         when is_priced and category = 'Usage' and coalesce(status, '') <> 'Unused'
-            then coalesce(consumed_quantity, quantity)
+            then coalesce(consumed_quantity, multiply_round(block_size, quantity), quantity)
     end as ConsumedQuantity,
     case
         when is_priced and category = 'Usage' and coalesce(status, '') <> 'Unused'
@@ -116,7 +116,14 @@ select
         )
     end as PricingCurrencyListUnitPrice,
     quantity as PricingQuantity,
-    case when is_priced then coalesce(pricing_unit, consumed_unit, 'Units') end as PricingUnit,
+    -- a block belongs into the unit, so that price times quantity is the cost
+    case
+        when not is_priced then null
+        when block_size > 1 and not coalesce(regexp_like(pricing_unit, '^[0-9]'), false)
+            then regexp_replace(cast(block_size as varchar), '\.?0+$', '')
+                || ' ' || coalesce(pricing_unit, consumed_unit, 'Units')
+        else coalesce(pricing_unit, consumed_unit, 'Units')
+    end as PricingUnit,
 
     -- place and resource; where a commitment is bought or wasted, it is the resource
     region_id as RegionId,

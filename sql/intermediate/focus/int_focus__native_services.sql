@@ -1,6 +1,7 @@
 -- model:   int_focus__native_services
 -- grain:   one row per row of a FOCUS export (no key is delivered)
--- inputs:  int_focus__native_costs, seed_focus_services, seed_focus_service_subcategories
+-- inputs:  int_focus__native_costs, seed_focus_services, seed_focus_service_subcategories,
+--          seed_gcp_service_categories
 -- params:  none
 -- why:     names and classifies the service of each row. An export may leave the name out
 --          (purchases), or the category (a preview that has no such column); a subcategory must
@@ -17,6 +18,19 @@ charges as (
 services as (
 
     select * from seed_focus_services
+
+),
+
+google_services as (
+
+    select * from seed_gcp_service_categories
+
+),
+
+google_ids as (
+
+    select * from google_services
+    where service_id is not null
 
 ),
 
@@ -54,9 +68,21 @@ looked_up as (
             'Management and Governance', 'Media', 'Migration', 'Mobile', 'Multicloud',
             'Networking', 'Security', 'Storage', 'Web', 'Other'
         ), false) as is_known_category,
-        services.service_category as listed_category,
-        services.service_subcategory as listed_subcategory
+        coalesce(
+            google_ids.service_category,
+            google_services.service_category,
+            services.service_category
+        ) as listed_category,
+        coalesce(
+            google_ids.service_subcategory,
+            google_services.service_subcategory,
+            services.service_subcategory
+        ) as listed_subcategory
     from named
+    left join google_ids
+        on named.service_code = google_ids.service_id
+    left join google_services
+        on named.service = google_services.service_name
     left join services
         on lower(named.service) = services.service_name
     left join subcategories

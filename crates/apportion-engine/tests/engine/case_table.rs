@@ -166,6 +166,7 @@ fn parse_type(kind: &str) -> DataType {
         "residual" | "decimal(38,36)" => DataType::Decimal128(38, 36),
         "map" => text_map().data_type().clone(),
         "map_float64" => double_map().data_type().clone(),
+        "credits" => credit_list(),
         other => panic!("unknown type `{other}` in a header"),
     }
 }
@@ -176,6 +177,13 @@ fn text_map() -> arrow::array::MapArray {
 
 fn double_map() -> arrow::array::MapArray {
     MapBuilder::new(Some(MapFieldNames::default()), StringBuilder::new(), Float64Builder::new()).finish()
+}
+
+/// A list of credits, as `apportion-sources` yields it; cases leave such a column out, which is NULL.
+fn credit_list() -> DataType {
+    let texts = ["name", "full_name", "id", "type"].map(|name| Field::new(name, DataType::Utf8, true));
+    let fields: Vec<Field> = texts.into_iter().chain([Field::new("amount", DataType::Float64, true)]).collect();
+    DataType::List(Arc::new(Field::new("item", DataType::Struct(fields.into()), true)))
 }
 
 fn typed_column(values: &StringArray, kind: &DataType) -> Result<ArrayRef, String> {
