@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Recomputes the hand-worked fixtures of testdata/fixtures/gcp with DuckDB.
+"""Recomputes the figures of the hand-worked fixtures of testdata/fixtures/gcp with DuckDB.
 
     python scripts/golden/gcp_fixtures.py                  # compares, exits with 1 on a difference
     python scripts/golden/gcp_fixtures.py --parquet DIR    # writes DIR/<case>/<case>.parquet
 
-The Parquet files have the types that BigQuery writes. Needs duckdb and pyarrow.
+Names, units and tags of an expectation are left to the binary's own test. The Parquet files have
+the types that BigQuery writes. Needs duckdb and pyarrow.
 """
 
 import csv
@@ -20,6 +21,8 @@ import pyarrow.parquet as pq
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "testdata/fixtures/gcp"
+GROUPS = ["x_BillingPeriod", "x_LineItemType", "ChargeCategory", "ChargeClass", "ChargeFrequency",
+          "PricingCategory", "CommitmentDiscountStatus"]
 SUMS = ["BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "PricingQuantity",
         "ConsumedQuantity"]
 # An export from before these columns existed does not have them at all.
@@ -243,12 +246,11 @@ with months as (
         from shares group by x_BillingPeriod, billing_account_id, currency
     ) where difference <> 0
 )
-select {columns} from charges group by {group}
 """
 
 
-def charges(table, header):
-    """Charges of an export, grouped and summed as the header of an expectation says."""
+def charges(table, groups, sums):
+    """Charges of an export, grouped and summed as an expectation is."""
     connection = duckdb.connect()
     connection.execute("""
         create type money as decimal(38, 12);
@@ -272,24 +274,25 @@ def charges(table, header):
         if field.name not in table.column_names:
             table = table.append_column(field, pa.nulls(table.num_rows, field.type))
     connection.register("export", table)
-    columns = ", ".join(
-        "count(*)::bigint as rows" if name == "rows"
-        else f"sum({name})::decimal(38, 12) as {name}" if name in SUMS else name for name in header)
-    group = ", ".join(name for name in header if name not in [*SUMS, "rows"])
-    return rows_of(header, connection.execute(SQL.format(columns=columns, group=group)).fetchall())
-
-
-def rows_of(header, rows):
-    """Rows by their group: texts as they are, sums as numbers."""
-    cut = next(place for place, name in enumerate(header) if name in SUMS)
-    return {tuple(value or None for value in row[:cut]):
-            tuple(None if value in (None, "") else Decimal(value) for value in row[cut:])
-            for row in rows}
+    columns = [*groups, *(f"sum({name})::decimal(38, 12)" for name in sums), "count(*)"]
+    group = f"group by {', '.join(groups)}" if groups else ""
+    found = connection.execute(f"{SQL} select {', '.join(columns)} from charges {group}").fetchall()
+    return {row[:len(groups)]: row[len(groups):] for row in found}
 
 
 def expected(path):
-    header, *rows = csv.reader(lines(path))
-    return header, rows_of(header, rows)
+    """Groups and sums that this script computes, and the figures of an expectation by them."""
+    reader = csv.DictReader(lines(path))
+    groups = [name for name in reader.fieldnames if name in GROUPS]
+    sums = [name for name in reader.fieldnames if name in SUMS]
+    figures = {}
+    for row in reader:
+        key = tuple(row[name] or None for name in groups)
+        before = figures.get(key, [None] * len(sums) + [0])
+        values = [Decimal(row[name]) if row[name] else None for name in sums] + [int(row["rows"])]
+        figures[key] = [old if new is None else new if old is None else old + new
+                        for old, new in zip(before, values)]
+    return groups, sums, {key: tuple(values) for key, values in figures.items()}
 
 
 def residual(table):
@@ -314,8 +317,8 @@ def main():
     wrong = 0
     for case, path in cases.items():
         table = export(FIXTURES / f"{case}.jsonl")
-        header, wanted = expected(path)
-        found = charges(table, header)
+        groups, sums, wanted = expected(path)
+        found = charges(table, groups, sums)
         for key in sorted(found.keys() | wanted.keys(), key=str):
             if found.get(key) != wanted.get(key):
                 wrong += 1
