@@ -12,4 +12,6 @@ select
     sum(BilledCost) as BilledCost
 from focus_charges
 where ChargeCategory = 'Adjustment'
+    -- an adjustment by what it is
+    and lower(coalesce(x_LineItemType, '')) <> 'roundingadjustment'
 group by x_LineItemType

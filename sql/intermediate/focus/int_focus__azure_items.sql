@@ -268,7 +268,8 @@ select
         when is_spend_commitment then currency
         when normalization_ratio > 0
             or meter_category = 'Virtual Machines'
-            or coalesce(product_order_name, product_name) like 'Reserved VM Instance%'
+            or product_order_name like 'Reserved VM Instance%'
+            or product_name like 'Reserved VM Instance%'
             then 'Normalized Hours'
         else 'Hours'
     end as commitment_unit,
@@ -278,7 +279,7 @@ select
         when is_priced
             then sku_id
                 || case when product_id is not null then coalesce(':' || meter_id, '') else '' end
-                || coalesce(':' || part_number, '')
+                || coalesce(':' || nullif(part_number, sku_id), '')
                 || coalesce(':' || term, '')
     end as sku_price_id,
     case when is_priced and kind in ('usage', 'spot', 'used') then coalesce(quantity, 0) end

@@ -132,7 +132,7 @@ select
     lower(nullif(meter_id, '00000000-0000-0000-0000-000000000000')) as meter_id,
     product_id,
     case
-        when lower(part_number) not in ('n/a', 'unassigned', 'others', 'not applicable')
+        when lower(part_number) not in ('n/a', 'unassigned', 'others', 'not applicable', '-1', '-2')
             then part_number
     end as part_number,
     case
