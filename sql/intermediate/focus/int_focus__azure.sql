@@ -112,8 +112,9 @@ named as (
             measured.unit_of_measure,
             'Units'
         ) as unit,
-        coalesce(resource_types.resource_type_name, resource_path, 'resource')
-            as resource_type_name,
+        coalesce(
+            resource_types.resource_type_name, resource_path, measured.consumed_service, 'resource'
+        ) as resource_type_name,
         coalesce(regions.region_id, location_key) as region_id,
         coalesce(regions.region_name, resource_location) as region_name,
         coalesce(
@@ -242,7 +243,8 @@ select
     case
         when not is_priced then null
         when block = 1 then unit
-        else cast(cast(block as bigint) as varchar) || ' ' || unit
+        -- the standard has no form for blocks of a product of units
+        else cast(cast(block as bigint) as varchar) || ' ' || replace(unit, '-', ' ')
     end as PricingUnit,
 
     -- place and resource
