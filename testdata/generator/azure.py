@@ -93,8 +93,8 @@ LOGS = Meter("Microsoft.OperationalInsights", "Log Analytics", "Log Analytics",
              "Management and Governance")
 CDN = Meter("Microsoft.Cdn", "Content Delivery Network", "Azure CDN from Microsoft",
             "Standard Data Transfer", "1 GB", D("0.081"), D("0.081"), "Networking", "Zone 1")
-RESERVED = Meter("", "Virtual Machines Reservation", "Dsv5 Series Reservation",
-                 "Reservation, D4s v5", "1 Hour", D("100.74"), D("100.74"))
+RESERVED = Meter("", "Virtual Machines", "Virtual Machines Dsv5 Series", "D4s v5", "1 Hour",
+                 D("100.74"), D("100.74"))
 PLANNED = Meter("", "Savings Plan", "Compute Savings Plan", "Compute Savings Plan, 1 Year",
                 "1 Hour", D(0), D(0), region="Global")
 
@@ -108,6 +108,7 @@ class Benefit:
     orders: str
     items: str
     name: str
+    order_name: str
     rate: D  # amortised, per hour: of one instance, or of the whole plan
 
     @property
@@ -122,7 +123,7 @@ class Benefit:
         """Columns of a purchase: the id ends where the item would stand."""
         return {"benefitId": f"/providers/{self.provider}/{self.orders}/{self.order}/{self.items}/",
                 "benefitName": self.name, "pricingModel": self.model, "productOrderId": self.order,
-                "productOrderName": self.name, "term": "12"} | self.reservation(self.order)
+                "productOrderName": self.order_name, "term": "12"} | self.reservation(self.order)
 
     def used(self):
         return {"benefitId": f"/providers/{self.provider}/{self.orders}/{self.order}/{self.items}/"
@@ -137,9 +138,10 @@ class Benefit:
 
 
 RESERVATION = Benefit("Reservation", "Microsoft.Capacity", "reservationOrders", "reservations",
-                      "loyalty-vms", D("0.138"))
+                      "loyalty-vms", "Reserved VM Instance, Standard_D4s_v5, EU West, 1 Year",
+                      D("0.138"))
 SAVINGS_PLAN = Benefit("SavingsPlan", "Microsoft.BillingBenefits", "savingsPlanOrders",
-                       "savingsPlans", "loyalty-compute", D("0.36"))
+                       "savingsPlans", "loyalty-compute", "Compute Savings Plan, 1 Year", D("0.36"))
 PLAN_DISCOUNT = D("0.7")  # what the plan charges for an hour, of the public price
 
 
