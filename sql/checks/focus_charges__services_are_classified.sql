@@ -3,8 +3,7 @@
 -- grain:   one row per service without a category (x_ServiceCode, ServiceName)
 -- inputs:  focus_charges
 -- params:  none
--- why:     a service code that sql/seeds/aws_service_categories.csv does not list is classified as
---          Other.
+-- why:     a service that the provider's list in sql/seeds does not know is classified as Other.
 
 select
     x_ServiceCode,
