@@ -1,17 +1,18 @@
 -- model:   reporting_charges
 -- grain:   one row per allocated charge, and one per source, billing currency and charge month for
 --          what rounding left over
--- inputs:  allocated_charges, exchange_rates
+-- inputs:  allocated_parts, exchange_rates
 -- params:  $reporting_currency
 -- why:     every allocated cost in one currency. Each part is rounded by itself, so the parts of a
 --          month may miss the converted total by a few units of the last digit; that difference
 --          stands on its own line, and the total is the native total times the rate, exactly.
+--          allocated_parts are the allocated charges with the pipeline's own columns in Dimensions.
 
 with
 
 allocated as (
 
-    select * from allocated_charges
+    select * from allocated_parts
 
 ),
 
@@ -75,32 +76,58 @@ months as (
         x_ExchangeRate,
         cast(date_trunc('month', x_ChargeDate) as date)
 
-),
-
-residuals as (
-
-    select
-        x_BillingPeriod,
-        ChargeMonth as x_ChargeDate,
-        x_Source,
-        BillingCurrency,
-        'fx_residual' as x_AllocationTargetId,
-        'rounding_of_converted_parts' as x_AllocationReason,
-        x_ReportingCurrency,
-        x_ExchangeRate,
-        cast(0 as decimal(38, 12)) as BilledCost,
-        cast(0 as decimal(38, 12)) as EffectiveCost,
-        cast(0 as decimal(38, 12)) as ListCost,
-        cast(0 as decimal(38, 12)) as ContractedCost,
-        cast(Billed as decimal(38, 12)) as x_ReportingBilledCost,
-        cast(Effective as decimal(38, 12)) as x_ReportingEffectiveCost,
-        cast(List as decimal(38, 12)) as x_ReportingListCost,
-        cast(Contracted as decimal(38, 12)) as x_ReportingContractedCost
-    from months
-    where Billed <> 0 or Effective <> 0 or List <> 0 or Contracted <> 0
-
 )
 
-select * from converted
-union all by name
-select * from residuals
+-- rows of what is left over have no dimensions
+select
+    x_BillingPeriod,
+    x_ChargeDate,
+    x_Source,
+    BillingCurrency,
+    x_AllocationTargetId,
+    x_AllocationReason,
+    x_AllocationStage,
+    x_AllocationRuleId,
+    x_AllocationMethod,
+    x_AllocationActivity,
+    x_CellId,
+    x_PoolId,
+    x_ReportingCurrency,
+    x_ExchangeRate,
+    BilledCost,
+    EffectiveCost,
+    ListCost,
+    ContractedCost,
+    x_ReportingBilledCost,
+    x_ReportingEffectiveCost,
+    x_ReportingListCost,
+    x_ReportingContractedCost,
+    Dimensions
+from converted
+union all
+select
+    x_BillingPeriod,
+    ChargeMonth as x_ChargeDate,
+    x_Source,
+    BillingCurrency,
+    'fx_residual' as x_AllocationTargetId,
+    'rounding_of_converted_parts' as x_AllocationReason,
+    null as x_AllocationStage,
+    null as x_AllocationRuleId,
+    null as x_AllocationMethod,
+    null as x_AllocationActivity,
+    null as x_CellId,
+    null as x_PoolId,
+    x_ReportingCurrency,
+    x_ExchangeRate,
+    cast(0 as decimal(38, 12)) as BilledCost,
+    cast(0 as decimal(38, 12)) as EffectiveCost,
+    cast(0 as decimal(38, 12)) as ListCost,
+    cast(0 as decimal(38, 12)) as ContractedCost,
+    cast(Billed as decimal(38, 12)) as x_ReportingBilledCost,
+    cast(Effective as decimal(38, 12)) as x_ReportingEffectiveCost,
+    cast(List as decimal(38, 12)) as x_ReportingListCost,
+    cast(Contracted as decimal(38, 12)) as x_ReportingContractedCost,
+    null as Dimensions
+from months
+where Billed <> 0 or Effective <> 0 or List <> 0 or Contracted <> 0

@@ -11,7 +11,7 @@ use apportion_spec::pipeline::Reporting;
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
-use datafusion::prelude::{SessionContext, col};
+use datafusion::prelude::SessionContext;
 
 use crate::figures;
 use crate::ledger::{Ledger, UnitWork};
@@ -20,7 +20,7 @@ use crate::reconcile;
 use crate::report::{AllocationReport, Failure, RuleOutcome, Status};
 use crate::reporting;
 use crate::run::Run;
-use crate::staging::{DiskBarrier, Staging, query_error, quoted};
+use crate::staging::{DiskBarrier, Staging, query_error};
 use crate::tables::{
     ALLOCATED_CHARGES, DRIVER_QUANTITIES, FOCUS_CHARGES, REPORTING_CHARGES, UNIT_ECONOMICS_DAILY,
     UNIT_ECONOMICS_MONTHLY,
@@ -156,12 +156,14 @@ impl<'a> Allocation<'a> {
         reporting: &Reporting,
         period: BillingPeriod,
     ) -> Result<DataFrame> {
+        let spec = self.run.tables.spec(REPORTING_CHARGES)?;
+        let own = self.run.tables.own_columns(REPORTING_CHARGES)?;
+        reporting::register_parts(context, &own).await?;
         reporting::register_rates(self.run, context, reporting, period).await?;
         let parameters =
             BTreeMap::from([("reporting_currency".to_owned(), ScalarValue::from(reporting.currency.as_str()))]);
         let rows = self.run.models.dataframe(context, REPORTING_CHARGES, &parameters).await?;
-        let spec = self.run.tables.spec(REPORTING_CHARGES)?;
-        let columns = spec.schema.fields().iter().map(|field| col(quoted(field.name())));
+        let columns = spec.schema.fields().iter().map(|field| reporting::column(field.name(), &own));
         let rows = rows.select(columns.collect::<Vec<_>>()).map_err(query_error)?;
         // The model's own view makes way for the table that is written from it.
         context.deregister_table(REPORTING_CHARGES).map_err(query_error)?;

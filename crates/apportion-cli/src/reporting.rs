@@ -6,15 +6,44 @@
 use apportion_sinks::published_table;
 use apportion_spec::pipeline::Reporting;
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
-use datafusion::prelude::SessionContext;
+use datafusion::functions::core::expr_fn::{get_field, named_struct};
+use datafusion::logical_expr::{Expr, lit};
+use datafusion::prelude::{SessionContext, col};
 
 use crate::rows::rows;
 use crate::run::Run;
-use crate::staging::query_error;
-use crate::tables::REPORTING_CHARGES;
+use crate::staging::{query_error, quoted};
+use crate::tables::{ALLOCATED_CHARGES, REPORTING_CHARGES};
 
 /// The relation of declared rates that `sql/marts/reporting_charges.sql` reads.
 const EXCHANGE_RATES: &str = "exchange_rates";
+
+/// The relation of allocated charges that the model reads.
+const ALLOCATED_PARTS: &str = "allocated_parts";
+/// Its column with everything a pipeline added to the table.
+const DIMENSIONS: &str = "Dimensions";
+
+/// Registers the allocated charges with the columns `own` to the pipeline in one.
+///
+/// # Errors
+/// [`ErrorKind::Internal`] when the relation does not plan.
+pub(crate) async fn register_parts(context: &SessionContext, own: &[String]) -> Result<()> {
+    let allocated = context.table(ALLOCATED_CHARGES).await.map_err(query_error)?;
+    let named = own.iter().flat_map(|name| [lit(name.as_str()), col(quoted(name))]).collect();
+    let packed = if own.is_empty() { lit(true) } else { named_struct(named) };
+    let parts = allocated.with_column(DIMENSIONS, packed).map_err(query_error)?;
+    context.register_table(ALLOCATED_PARTS, parts.into_view()).map_err(query_error)?;
+    Ok(())
+}
+
+/// A column of the written table in the model's rows.
+pub(crate) fn column(name: &str, own: &[String]) -> Expr {
+    if own.iter().any(|own| own == name) {
+        get_field(col(quoted(DIMENSIONS)), name).alias(name)
+    } else {
+        col(quoted(name))
+    }
+}
 
 /// Registers the declared rates and demands that the allocated charges of the context need no other,
 /// and that none differs from the one the period was published with.

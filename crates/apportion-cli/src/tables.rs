@@ -65,6 +65,16 @@ impl Tables {
             .ok_or_else(|| Error::new(ErrorKind::Internal, "a table has no contract").with("table", name))
     }
 
+    /// Columns that the pipeline added to a table.
+    ///
+    /// # Errors
+    /// As [`Self::contract`].
+    pub(crate) fn own_columns(&self, name: &str) -> Result<Vec<String>> {
+        let everywhere = catalog().table(name);
+        let added = |column: &&ColumnContract| everywhere.is_none_or(|table| table.column(&column.name).is_none());
+        Ok(self.contract(name)?.columns.iter().filter(added).map(|column| column.name.clone()).collect())
+    }
+
     /// The table as the sinks want it.
     ///
     /// # Errors
