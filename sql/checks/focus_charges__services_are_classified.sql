@@ -3,12 +3,8 @@
 -- grain:   one row per service without a category (x_ServiceCode, ServiceName)
 -- inputs:  focus_charges
 -- params:  none
-<<<<<<< HEAD
 -- why:     a service that the provider's seeds in sql/seeds do not list is classified as Other.
 --          What is neither consumed nor bought (rounding, taxes) need not belong to a service.
-=======
--- why:     a service that the provider's list in sql/seeds does not know is classified as Other.
->>>>>>> gcp
 
 select
     x_ServiceCode,

@@ -46,6 +46,12 @@ fn pairs(name: &str) -> Field {
     repeated(name, &texts("pair", &["key", "value"]))
 }
 
+/// A list of credits.
+pub(crate) fn credits(name: &str) -> Field {
+    let credit = vec![text("name"), double("amount"), text("full_name"), text("id"), text("type")];
+    repeated(name, &record("credit", credit))
+}
+
 /// The detailed usage cost export of 2026.
 #[must_use]
 pub fn detailed() -> Schema {
@@ -69,7 +75,6 @@ pub fn detailed() -> Schema {
         numeric("list_price_consumption_model"),
     ];
     let usage = vec![double("amount"), text("unit"), double("amount_in_pricing_units"), text("pricing_unit")];
-    let credit = vec![text("name"), double("amount"), text("full_name"), text("id"), text("type")];
     Schema::new(vec![
         text("billing_account_id"),
         texts("service", &["id", "description"]),
@@ -91,7 +96,7 @@ pub fn detailed() -> Schema {
         text("currency"),
         double("currency_conversion_rate"),
         record("usage", usage),
-        repeated("credits", &record("credit", credit)),
+        credits("credits"),
         texts("invoice", &["month", "publisher_type"]),
         text("cost_type"),
         texts("adjustment_info", &["id", "description", "mode", "type"]),

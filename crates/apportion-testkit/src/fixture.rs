@@ -48,6 +48,8 @@ pub enum ColumnType {
     TextMap,
     /// `MAP<string, double>`.
     DoubleMap,
+    /// List of Google Cloud credits; values are JSON arrays as text.
+    Credits,
 }
 
 /// One value of a fixture row. Convert with `.into()`.
