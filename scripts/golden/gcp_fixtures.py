@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Recomputes the hand-worked fixtures of testdata/fixtures/gcp with DuckDB.
+"""Recomputes the figures of the hand-worked fixtures of testdata/fixtures/gcp with DuckDB.
 
     python scripts/golden/gcp_fixtures.py                  # compares, exits with 1 on a difference
     python scripts/golden/gcp_fixtures.py --parquet DIR    # writes DIR/<case>/<case>.parquet
 
-The Parquet files have the types that BigQuery writes. Needs duckdb and pyarrow.
+Names, units and tags of an expectation are left to the binary's own test. The Parquet files have
+the types that BigQuery writes. Needs duckdb and pyarrow.
 """
 
 import csv
@@ -20,10 +21,15 @@ import pyarrow.parquet as pq
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "testdata/fixtures/gcp"
-MONTH = "202601"
-GROUP = ["x_LineItemType", "ChargeCategory", "ChargeClass", "ChargeFrequency", "PricingCategory",
-         "CommitmentDiscountStatus"]
-COSTS = ["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"]
+GROUPS = ["x_BillingPeriod", "x_LineItemType", "ChargeCategory", "ChargeClass", "ChargeFrequency",
+          "PricingCategory", "CommitmentDiscountStatus"]
+SUMS = ["BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "PricingQuantity",
+        "ConsumedQuantity"]
+# An export from before these columns existed does not have them at all.
+WITHOUT = {"old_export": [
+    "price", "tags", "resource", "subscription", "transaction_type", "seller_name",
+    "adjustment_info", "cost_at_list", "cost_at_effective_price_default",
+    "cost_at_list_consumption_model", "consumption_model"]}
 
 # The export as BigQuery writes it: NUMERIC has nine decimals, times are UTC without saying so.
 TEXT, DOUBLE, NUMERIC, TIME = pa.string(), pa.float64(), pa.decimal128(38, 9), pa.timestamp("us")
@@ -68,30 +74,24 @@ SCHEMA = pa.schema([
 
 # What a fixture does not say (testdata/README.md).
 DEFAULTS = {
-    "billing_account_id": "012345-6789AB-CDEF01",
+    "billing_account_id": "0123AB-4567CD-89EF01",
     "service": {"id": "6F81-5844-456A", "description": "Compute Engine"},
-    "sku": {"id": "A1B2-0001-0001", "description": "N2 Instance Core running in Frankfurt"},
+    "sku": {"id": "CF4E-A0C7-E3BF", "description": "N2 Instance Core running in Frankfurt"},
+    "project": {"id": "acme-core", "number": "1001", "name": "Acme Core"},
+    "location": {"location": "europe-west3", "country": "DE", "region": "europe-west3"},
     "usage_start_time": "2026-01-05T10:00:00Z",
     "usage_end_time": "2026-01-05T11:00:00Z",
-    "project": {"id": "acme-shop", "number": "111122223333", "name": "Acme Shop", "labels": []},
-    "labels": [],
-    "system_labels": [],
-    "location": {"location": "europe-west3", "country": "DE", "region": "europe-west3"},
-    "tags": [],
-    "resource": {},
-    "price": {"tier_start_amount": 0, "unit": "hour", "pricing_unit_quantity": 1},
-    "subscription": {},
+    "export_time": "2026-01-06T04:00:00Z",
+    "currency": "USD",
+    "currency_conversion_rate": 1.0,
+    "cost_type": "regular",
     "transaction_type": "GOOGLE",
     "seller_name": "Google",
-    "export_time": "2026-01-06T02:00:00Z",
-    "currency": "USD",
-    "currency_conversion_rate": 1,
-    "usage": {"amount": 3600, "unit": "seconds", "amount_in_pricing_units": 1, "pricing_unit": "hour"},
+    "invoice": {"month": "202601"},
     "credits": [],
-    "invoice": {"month": MONTH, "publisher_type": "GOOGLE"},
-    "cost_type": "regular",
-    "adjustment_info": {},
-    "consumption_model": {"id": "7754-699E-0EBF", "description": "Default"},
+    "labels": [],
+    "system_labels": [],
+    "tags": [],
 }
 
 
@@ -115,31 +115,30 @@ def typed(value, kind):
     return float(value) if pa.types.is_floating(kind) else value
 
 
+def merged(default, said):
+    """Members of a record that a fixture says, over those it does not."""
+    if not isinstance(default, dict) or not isinstance(said, dict):
+        return said
+    return {**default, **{name: merged(default.get(name), value) for name, value in said.items()}}
+
+
 def export(path):
     """A fixture as the table that BigQuery would write."""
-    without, rows = [], []
+    rows = []
     for line in lines(path):
         said = json.loads(line)
-        if "without" in said:
-            without = said["without"]
-            continue
-        unknown = said.keys() - set(SCHEMA.names)
-        if unknown:
-            sys.exit(f"{path.name}: unknown columns {sorted(unknown)}")
-        row = {**DEFAULTS, "cost_at_list": said["cost"],
-               "cost_at_effective_price_default": said["cost"], **said}
-        for name, default in DEFAULTS.items():
-            if isinstance(default, dict) and row[name] is not None:
-                row[name] = {**default, **row[name]}
+        if said.keys() - set(SCHEMA.names):
+            sys.exit(f"{path.name}: unknown columns {sorted(said.keys() - set(SCHEMA.names))}")
+        row = merged(DEFAULTS, said)
         rows.append({field.name: typed(row.get(field.name), field.type) for field in SCHEMA})
-    return pa.Table.from_pylist(rows, schema=SCHEMA).drop_columns(without)
+    return pa.Table.from_pylist(rows, schema=SCHEMA).drop_columns(WITHOUT.get(path.stem, []))
 
 
 # Every row becomes charges: itself, what a commitment covers of it, what a fee left unused, and its
 # credits after the fact. The figures are stated per charge; `share` is counted in 10^-12.
 SQL = """
-with numbered as (
-    select row_number() over () as id, * from export where invoice.month = '{month}'
+with months as (
+    select *, left(invoice.month, 4) || '-' || right(invoice.month, 2) as x_BillingPeriod from export
 ), amounts as (
     select *,
         money(cost) as gross,
@@ -151,8 +150,16 @@ with numbered as (
             as is_new_fee,
         coalesce(money(cost_at_list), money(cost)) as listed,
         money(cost_at_effective_price_default) as standard,
-        make_timestamptz(2026, 1, 1, 0, 0, 0, 'America/Los_Angeles') as opened
-    from numbered
+        make_timestamptz(left(invoice.month, 4)::int, right(invoice.month, 2)::int, 1, 0, 0, 0,
+            'America/Los_Angeles') as opened,
+        case
+            when price.pricing_unit_quantity > 0
+                then share(money(usage.amount_in_pricing_units), 1::money,
+                    price.pricing_unit_quantity::money)
+            else money(coalesce(usage.amount_in_pricing_units, 0))
+        end as quantity,
+        money(coalesce(usage.amount, 0)) as consumed
+    from months
 ), kinds as (
     select *,
         gross + rate as net,
@@ -169,11 +176,15 @@ with numbered as (
             and timezone('UTC', usage_start_time) < opened as corrects
     from amounts
 ), shares as (
-    select *, case when partly then share(listed, -commitment, net) else 0::money end as covered_list
+    select *,
+        case when partly then share(listed, -commitment, net) else 0::money end as covered_list,
+        case when partly then share(quantity, -commitment, net) else 0::money end as covered_quantity,
+        case when partly then share(consumed, -commitment, net) else 0::money end as covered_consumed
     from kinds
 ), charges as (
     -- the row itself, or the part of it that no commitment covers
     select
+        x_BillingPeriod,
         cost_type as x_LineItemType,
         case
             when fee or old_fee then 'Purchase'
@@ -202,38 +213,44 @@ with numbered as (
         listed - covered_list as ListCost,
         case
             when cheaper then coalesce(standard, net) when partly then net + commitment else net
-        end as ContractedCost
+        end as ContractedCost,
+        case when PricingCategory is not null
+            then signed(quantity - covered_quantity, ListCost, ContractedCost) end as PricingQuantity,
+        case when ChargeCategory = 'Usage' then consumed - covered_consumed end as ConsumedQuantity
     from shares
     union all
-    select cost_type, 'Usage', null, 'Usage-Based', 'Committed', 'Used', 0, 0, covered_list,
-        -commitment
+    select x_BillingPeriod, cost_type, 'Usage', null, 'Usage-Based', 'Committed', 'Used', 0, 0,
+        covered_list, -commitment, signed(covered_quantity, covered_list, -commitment),
+        covered_consumed
     from shares where partly
     union all
-    select cost_type, 'Usage', null, 'Usage-Based', 'Committed', 'Unused', 0,
-        net + commitment + offset_sum, 0, 0
+    select x_BillingPeriod, cost_type, 'Usage', null, 'Usage-Based', 'Committed', 'Unused', 0,
+        net + commitment + offset_sum, 0, 0, net + commitment + offset_sum, null
     from shares where fee and net + commitment + offset_sum <> 0
     union all
-    select credit.type, 'Credit', null, 'One-Time', null, null, money(credit.amount),
-        money(credit.amount), money(credit.amount), money(credit.amount)
-    from (select unnest(credits) as credit from shares)
+    select x_BillingPeriod, credit.type, 'Credit', null, 'One-Time', null, null,
+        money(credit.amount), money(credit.amount), money(credit.amount), money(credit.amount),
+        null, null
+    from (select x_BillingPeriod, unnest(credits) as credit from shares)
     where credit.type is null or credit.type not in (
         'SUSTAINED_USAGE_DISCOUNT', 'DISCOUNT', 'COMMITTED_USAGE_DISCOUNT',
         'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE', 'FEE_UTILIZATION_OFFSET')
     union all
     -- what fees were offset by must be what covered usage costs, per account and currency
-    select 'FEE_UTILIZATION_OFFSET', 'Adjustment', null, 'One-Time', null, null, difference, 0, 0, 0
+    select x_BillingPeriod, 'FEE_UTILIZATION_OFFSET', 'Adjustment', null, 'One-Time', null, null,
+        difference, 0, 0, 0, null, null
     from (
-        select sum(case when cheaper then net + commitment when fee then offset_sum else 0 end)
-            as difference
-        from shares group by billing_account_id, currency
+        select x_BillingPeriod,
+            sum(case when cheaper then net + commitment when fee then offset_sum else 0 end)
+                as difference
+        from shares group by x_BillingPeriod, billing_account_id, currency
     ) where difference <> 0
 )
-select {group}, {sums}, count(*)::bigint as rows, from charges group by {group}
 """
 
 
-def charges(table):
-    """Charges of an export, grouped like an expectation."""
+def charges(table, groups, sums):
+    """Charges of an export, grouped and summed as an expectation is."""
     connection = duckdb.connect()
     connection.execute("""
         create type money as decimal(38, 12);
@@ -242,25 +259,40 @@ def charges(table):
             list_filter(credits, lambda c: list_contains(types, c.type)),
             lambda c: money(c.amount)))::decimal(38, 12), 0::money);
         create macro pico(amount) as cast(replace(cast(amount as varchar), '.', '') as hugeint);
-        create macro share(amount, part, whole) as cast(
-            (2 * pico(amount) * pico(part) + pico(whole)) // (2 * pico(whole)) as decimal(38, 0)
-        ) * 0.000000000001::decimal(12, 12);
+        create macro share(amount, part, whole) as cast(sign(amount) * cast(
+            (2 * pico(abs(amount)) * pico(part) + pico(whole)) // (2 * pico(whole))
+            as decimal(26, 0)) * 0.000000000001::decimal(12, 12) as decimal(38, 12));
+        -- the sign of a charge lives in its quantity; a cost without a quantity is one unit
+        create macro signed(quantity, list, contracted) as case
+            when list = 0 and contracted = 0 then quantity
+            else case when list + contracted < 0 then -1 else 1 end
+                * case when quantity = 0 then 1::money else abs(quantity) end
+        end;
         set timezone = 'UTC';
     """)
     for field in SCHEMA:
         if field.name not in table.column_names:
             table = table.append_column(field, pa.nulls(table.num_rows, field.type))
     connection.register("export", table)
-    sql = SQL.format(month=MONTH, group=", ".join(GROUP),
-                     sums=", ".join(f"sum({cost})::decimal(38, 12)" for cost in COSTS))
-    found = connection.execute(sql).fetchall()
-    return {tuple(row[:6]): tuple(map(Decimal, row[6:10])) + (row[10],) for row in found}
+    columns = [*groups, *(f"sum({name})::decimal(38, 12)" for name in sums), "count(*)"]
+    group = f"group by {', '.join(groups)}" if groups else ""
+    found = connection.execute(f"{SQL} select {', '.join(columns)} from charges {group}").fetchall()
+    return {row[:len(groups)]: row[len(groups):] for row in found}
 
 
 def expected(path):
-    return {tuple(row[name] or None for name in GROUP):
-            tuple(Decimal(row[name]) for name in COSTS) + (int(row["rows"]),)
-            for row in csv.DictReader(lines(path))}
+    """Groups and sums that this script computes, and the figures of an expectation by them."""
+    reader = csv.DictReader(lines(path))
+    groups = [name for name in reader.fieldnames if name in GROUPS]
+    sums = [name for name in reader.fieldnames if name in SUMS]
+    figures = {}
+    for row in reader:
+        key = tuple(row[name] or None for name in groups)
+        before = figures.get(key, [None] * len(sums) + [0])
+        values = [Decimal(row[name]) if row[name] else None for name in sums] + [int(row["rows"])]
+        figures[key] = [old if new is None else new if old is None else old + new
+                        for old, new in zip(before, values)]
+    return groups, sums, {key: tuple(values) for key, values in figures.items()}
 
 
 def residual(table):
@@ -285,7 +317,8 @@ def main():
     wrong = 0
     for case, path in cases.items():
         table = export(FIXTURES / f"{case}.jsonl")
-        found, wanted = charges(table), expected(path)
+        groups, sums, wanted = expected(path)
+        found = charges(table, groups, sums)
         for key in sorted(found.keys() | wanted.keys(), key=str):
             if found.get(key) != wanted.get(key):
                 wrong += 1

@@ -21,6 +21,9 @@ from reference import allocate, focus, rules, unit_economics  # noqa: E402
 
 PERIODS = ["2026-01", "2026-02", "2026-03"]
 EXPORT = ROOT / "testdata/exports/aws/cur2/acme"
+GCP = ROOT / "testdata/exports/gcp/acme"
+AZURE = ROOT / "testdata/exports/azure/acme"
+KEPT = ["ServiceCategory", *allocate.KEPT]
 TELEMETRY = [  # name, folder, time, match column, target, quantity
     ("requests", "requests", "ts", "service", "customer_id", "request_count"),
     ("traffic", "requests", "ts", None, "customer_id", "request_count"),
@@ -38,6 +41,52 @@ def data_files(period):
     path = EXPORT / f"metadata/BILLING_PERIOD={period}/acme-Manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     return [EXPORT / uri.split("/cur2/acme/", 1)[1] for uri in manifest["dataFiles"]]
+
+
+def azure_file(export, period):
+    """The data file that the newest run of a month's export names."""
+    (month,) = AZURE.glob(f"{export}/{period.replace('-', '')}01-*")
+    (run,) = max(month.iterdir()).iterdir()
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    (blob,) = manifest["blobs"]
+    return AZURE / blob["blobName"].removeprefix("acme/")
+
+
+def load_charges(connection, period):
+    """All three bills of a month as `focus_charges`, each tied to its provider's own totals."""
+    focus.prepare(connection, "aws-main", period)
+    focus.prepare_clouds(connection)
+    focus.read_files(connection, data_files(period))
+    connection.execute(f"create table focus_charges as {focus.SQL}")
+
+    connection.execute("set variable source = 'gcp-analytics'")
+    focus.read_files(connection, [GCP / f"invoice_month={period.replace('-', '')}/*.parquet"],
+                     "gcp_rows")
+    connection.execute(f"insert into focus_charges by name {focus.GCP_SQL}")
+    tie(connection, period, "gcp-analytics", ["Billed", "Effective"],
+        "select sum(money(cost)) + sum(list_sum(list_transform(credits, lambda c: money(c.amount)))) "
+        "from gcp_rows")
+
+    connection.execute("set variable source = 'azure-loyalty'")
+    for dataset, export in [("ActualCost", "acme-actual"), ("AmortizedCost", "acme-amortized")]:
+        focus.read_files(connection, [azure_file(export, period)], dataset, dataset=dataset)
+    connection.execute("create view azure_rows as "
+                       "select * from ActualCost union all by name select * from AmortizedCost")
+    connection.execute(f"insert into focus_charges by name {focus.AZURE_SQL}")
+    for dataset, ledger in [("ActualCost", "Billed"), ("AmortizedCost", "Effective")]:
+        tie(connection, period, "azure-loyalty", [ledger],
+            f"select sum(money(costInBillingCurrency)) from {dataset}")
+
+
+def tie(connection, period, source, ledgers, total):
+    """Stops unless the charges of a source add up to what its provider's own rows say."""
+    (wanted,) = connection.execute(total).fetchone()
+    for ledger in ledgers:
+        (found,) = connection.execute(
+            f"select sum({ledger}Cost) from focus_charges where x_Source = '{source}'").fetchone()
+        if found != wanted:
+            raise SystemExit(f"{period}: {source} says {wanted}, {ledger} is {found}")
+    print(f"{period}: {source} {' and '.join(ledgers)} {wanted}")
 
 
 def load_telemetry(connection, period):
@@ -75,10 +124,10 @@ def write(path, header, rows):
 
 
 def totals(connection, period):
-    """Rows and cost of focus_charges by line item type and category."""
+    """Rows and cost of focus_charges by source, line item type and category."""
     sums = ", ".join(f"sum({ledger}Cost)::varchar" for ledger in LEDGERS)
     return [(period, *row) for row in connection.execute(
-        f"""select x_LineItemType, ChargeCategory, ChargeClass, ChargeFrequency, PricingCategory,
+        f"""select x_Source, x_LineItemType, ChargeCategory, ChargeClass, ChargeFrequency, PricingCategory,
             CommitmentDiscountStatus, count(*), {sums} from focus_charges group by all""").fetchall()]
 
 
@@ -90,18 +139,24 @@ def allocated(connection, period):
     return [(period, *row[:3], *map(money, row[3:])) for row in found if any(row[3:])]
 
 
+def databases(connection, period):
+    """What each customer's databases cost at each provider: the question of the README."""
+    found = connection.execute("""
+        select target, ServiceProviderName, ServiceName, sum(EffectiveCost)::hugeint
+        from splits where ServiceCategory = 'Databases' group by all""").fetchall()
+    return [(period, *row[:3], money(row[3])) for row in found if row[3]]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "testdata/golden/sample")
     out = parser.parse_args().out
-    charges, split, daily, monthly = [], [], [], []
+    charges, split, database, daily, monthly = [], [], [], [], []
     for period in PERIODS:
         connection = duckdb.connect()
-        focus.prepare(connection, "aws-main", period)
-        focus.read_files(connection, data_files(period))
-        connection.execute(f"create table focus_charges as {focus.SQL}")
+        load_charges(connection, period)
         load_telemetry(connection, period)
-        allocate.allocate(connection, rules.SAMPLE)
+        allocate.allocate(connection, rules.SAMPLE, KEPT)
         difference = connection.execute(
             "select " + ", ".join(
                 f"(select sum({c}Cost) from cells) - (select sum({c}Cost) from splits)"
@@ -110,15 +165,19 @@ def main():
             raise SystemExit(f"{period}: allocation lost {difference}")
         charges += totals(connection, period)
         split += allocated(connection, period)
+        database += databases(connection, period)
         daily += [row for row in unit_economics.daily(connection, period) if row[1] in DAYS]
         monthly += unit_economics.monthly(connection, period)
     costs = [f"{ledger}Cost" for ledger in LEDGERS]
     write(out / "focus_charges.csv",
-          ["x_BillingPeriod", "x_LineItemType", "ChargeCategory", "ChargeClass", "ChargeFrequency",
+          ["x_BillingPeriod", "x_Source", "x_LineItemType", "ChargeCategory", "ChargeClass", "ChargeFrequency",
            "PricingCategory", "CommitmentDiscountStatus", "rows", *costs], charges)
     write(out / "allocated_charges.csv",
           ["x_BillingPeriod", "x_AllocationTargetId", "x_Service", "x_AllocationRuleId", *costs],
           split)
+    write(out / "database_costs.csv",
+          ["x_BillingPeriod", "x_AllocationTargetId", "ServiceProviderName", "ServiceName",
+           "EffectiveCost"], database)
     write(out / "unit_economics_daily.csv", unit_economics.DAILY, daily)
     write(out / "unit_economics_monthly.csv", unit_economics.MONTHLY, monthly)
 

@@ -11,8 +11,6 @@ COSTS = ["Billed", "Effective", "List", "Contracted"]
 KEPT = ["ServiceProviderName", "ServiceName", "SubAccountId", "RegionId", "ChargeCategory",
         "service", "team"]
 FOLLOW_KEYS = ["CommitmentDiscountId", "ResourceId", "SkuId"]
-CELL = ["x_Source", "BillingCurrency", "BillingAccountId", *KEPT, "customer", "follower", "rule",
-        "first_moment", "last_moment", *(f"Follow{key}" for key in FOLLOW_KEYS)]
 
 MACROS = """
 -- R(c * x / n), half away from zero; // cuts towards zero
@@ -28,10 +26,12 @@ def each_cost(template):
     return ",\n".join(template.replace("?", cost) for cost in COSTS)
 
 
-def cells(rules):
+def cells(rules, kept):
     """Charges that agree in everything allocation can see become one cell per day or span."""
     follower = " ".join(f"when {condition} then '{kind}'" for kind, condition in FOLLOWERS.items())
     matched = " ".join(f"when {rule.when} then '{rule.id}'" for rule in rules)
+    columns = ["x_Source", "BillingCurrency", "BillingAccountId", *kept, "customer", "follower",
+               "rule", "first_moment", "last_moment", *(f"Follow{key}" for key in FOLLOW_KEYS)]
     # Resources, SKUs and commitments are told apart only where some follower asks for them.
     wanted = ", ".join(f"wanted_{key} as (select distinct Own{key} as Follow{key} from matched "
                        f"where follower is not null and Own{key} is not null)"
@@ -61,8 +61,8 @@ def cells(rules):
     ), {wanted}
     select row_number() over () as cell, count(*) as charges,
         {each_cost('units(sum(?Cost)) as ?Cost')},
-        {', '.join(CELL)}
-    from matched {known} group by {', '.join(CELL)}"""
+        {', '.join(columns)}
+    from matched {known} group by {', '.join(columns)}"""
 
 
 DAYS = f"""
@@ -240,11 +240,11 @@ def follow():
     where follower is not null"""
 
 
-def allocate(connection, rules):
-    """Runs all steps; `splits` is the result."""
+def allocate(connection, rules, kept=KEPT):
+    """Runs all steps; `splits` is the result. `kept` are the dimensions cells are told apart by."""
     connection.execute(MACROS)
     rule_tables(connection, rules)
-    connection.execute(cells(rules))
+    connection.execute(cells(rules, kept))
     connection.execute(DAYS)
     connection.execute(PART_COSTS)
     connection.execute(MEASURED)

@@ -243,11 +243,11 @@ select
          when resource_id like 'vol-%' then 'Volume'
          when resource_id like 'arn:%' then split_part(resource_id, ':', 3)
          else 'Other' end as ResourceType,
-    case coalesce(service_code, product_code)
+    case product_code
         when 'AmazonEC2' then 'Compute' when 'AWSLambda' then 'Compute'
         when 'AmazonEKS' then 'Compute' when 'ComputeSavingsPlans' then 'Compute'
         when 'AmazonS3' then 'Storage' when 'AmazonRDS' then 'Databases'
-        when 'AmazonDynamoDB' then 'Databases' when 'AWSDataTransfer' then 'Networking'
+        when 'AmazonDynamoDB' then 'Databases'
         when 'AmazonCloudFront' then 'Networking' when 'AmazonRoute53' then 'Networking'
         when 'AmazonCloudWatch' then 'Management and Governance'
         else 'Other' end as ServiceCategory,

@@ -32,32 +32,45 @@ class Rule:
     fallback: tuple = ()
 
 
-def sample_rules(monitoring):
-    """The rules of the sample; the shares of monitoring are the only thing that differs."""
-    rest = ONE - sum(monitoring.values())
-    return [
-        Rule("dedicated", "customer is not null", "direct"),
-        Rule("databases", "service in ('orders-db', 'analytics-db')", "proportional",
-             (Part("databases", "driver", "query_seconds", keyed=True),),
-             fallback=("previous_period", "even")),
-        Rule("platform", "service = 'platform'", "activity_based",
-             (Part("run workloads", "driver", "cpu_seconds", keyed=True),
-              Part("route traffic", "driver", "traffic")),
-             activities={"run workloads": 7 * ONE // 10, "route traffic": 3 * ONE // 10},
-             fallback=("previous_period",)),
-        Rule("back-office", "service in ('billing', 'reporting')", "proportional",
-             (Part("back-office", "driver", "cpu_seconds", keyed=True),), fallback=("even",)),
-        Rule("by-requests", "service in ('api', 'checkout', 'search', 'media')", "proportional",
-             (Part("by-requests", "driver", "requests", keyed=True),),
-             fallback=("previous_period", "even")),
-        Rule("edge", "service in ('cdn', 'dns')", "even", (Part("edge", "seen", "traffic"),)),
-        Rule("monitoring", "service = 'monitoring'", "fixed",
-             (Part("monitoring", "fixed", shares=monitoring | ({"unallocated": rest} if rest else {})),)),
-    ]
+def by_driver(name, when, driver, fallback=("previous_period", "even")):
+    return Rule(name, when, "proportional", (Part(name, "driver", driver, keyed=True),),
+                fallback=fallback)
 
 
-SAMPLE = sample_rules({"aurora": ONE // 4, "kestrel": ONE // 5, "birch": ONE // 10})
-BENCH = sample_rules({"customer-001": ONE // 4, "customer-002": ONE // 5, "customer-003": ONE // 10})
+def fixed(name, when, shares):
+    rest = ONE - sum(shares.values())
+    return Rule(name, when, "fixed", (Part(name, "fixed", shares=shares | (
+        {"unallocated": rest} if rest else {})),))
+
+
+DEDICATED = Rule("dedicated", "customer is not null", "direct")
+PLATFORM = Rule(
+    "platform", "service = 'platform'", "activity_based",
+    (Part("run workloads", "driver", "cpu_seconds", keyed=True),
+     Part("route traffic", "driver", "traffic")),
+    activities={"run workloads": 7 * ONE // 10, "route traffic": 3 * ONE // 10},
+    fallback=("previous_period",))
+BACK_OFFICE = by_driver("back-office", "service in ('billing', 'reporting')", "cpu_seconds", ("even",))
+EDGE = Rule("edge", "service in ('cdn', 'dns')", "even", (Part("edge", "seen", "traffic"),))
+
+SAMPLE = [
+    DEDICATED,
+    by_driver("by-requests", "service in ('api', 'checkout', 'search', 'media', 'ingest', 'loyalty')",
+              "requests"),
+    by_driver("databases", "ServiceCategory = 'Databases'", "query_seconds"),
+    PLATFORM, BACK_OFFICE, EDGE,
+    fixed("monitoring", "service = 'monitoring'",
+          {"aurora": ONE // 4, "kestrel": ONE // 5, "birch": ONE // 10}),
+]
+BENCH = [
+    DEDICATED,
+    by_driver("databases", "service in ('orders-db', 'analytics-db')", "query_seconds"),
+    PLATFORM, BACK_OFFICE,
+    by_driver("by-requests", "service in ('api', 'checkout', 'search', 'media')", "requests"),
+    EDGE,
+    fixed("monitoring", "service = 'monitoring'",
+          {"customer-001": ONE // 4, "customer-002": ONE // 5, "customer-003": ONE // 10}),
+]
 
 # A charge that belongs to other charges follows them, whatever the rules say; the first wins.
 FOLLOWERS = {

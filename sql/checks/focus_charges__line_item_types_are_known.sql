@@ -15,6 +15,7 @@ from focus_charges
 where (
         ChargeCategory = 'Adjustment'
         -- these are adjustments by what they are
+        and lower(coalesce(x_LineItemType, '')) <> 'roundingadjustment'
         and not (
             HostProviderName = 'Google Cloud'
             and coalesce(x_LineItemType, '') in (

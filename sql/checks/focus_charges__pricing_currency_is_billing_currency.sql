@@ -3,8 +3,8 @@
 -- grain:   one row per pair of currencies (PricingCurrency, BillingCurrency)
 -- inputs:  focus_charges
 -- params:  none
--- why:     prices are copied into the PricingCurrency columns; that is wrong where the price list
---          has another currency.
+-- why:     where a bill states one price it is copied into the PricingCurrency columns; that is
+--          wrong where the price list has another currency.
 
 select
     PricingCurrency,
@@ -12,4 +12,7 @@ select
     count(*) as Charges
 from focus_charges
 where PricingCurrency <> BillingCurrency
+    and ListUnitPrice = PricingCurrencyListUnitPrice
+    and ContractedUnitPrice = PricingCurrencyContractedUnitPrice
+    and ContractedUnitPrice <> 0
 group by PricingCurrency, BillingCurrency

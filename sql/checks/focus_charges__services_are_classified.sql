@@ -3,8 +3,8 @@
 -- grain:   one row per service without a category (x_ServiceCode, ServiceName)
 -- inputs:  focus_charges
 -- params:  none
--- why:     a service code that sql/seeds/aws_service_categories.csv does not list is classified as
---          Other.
+-- why:     a service that the provider's seeds in sql/seeds do not list is classified as Other. What
+--          is neither consumed nor bought (rounding, taxes) need not belong to a service.
 
 select
     x_ServiceCode,
@@ -13,5 +13,6 @@ select
     sum(BilledCost) as BilledCost
 from focus_charges
 where ServiceCategory = 'Other'
+    and ChargeCategory in ('Usage', 'Purchase')
     and ServiceProviderName = HostProviderName
 group by x_ServiceCode, ServiceName

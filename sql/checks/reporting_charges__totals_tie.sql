@@ -56,16 +56,24 @@ full join allocated
     on reported.x_Source = allocated.x_Source
     and reported.BillingCurrency = allocated.BillingCurrency
     and reported.ChargeMonth = allocated.ChargeMonth
-where reported.Rate is distinct from reported.LowestRate
-    or reported.Billed is distinct from allocated.Billed
-    or reported.Effective is distinct from allocated.Effective
-    or reported.List is distinct from allocated.List
-    or reported.Contracted is distinct from allocated.Contracted
-    or reported.ReportedBilled is distinct from
-    multiply_round(reported.Rate, cast(reported.Billed as decimal(38, 12)))
-    or reported.ReportedEffective is distinct from
-    multiply_round(reported.Rate, cast(reported.Effective as decimal(38, 12)))
-    or reported.ReportedList is distinct from
-    multiply_round(reported.Rate, cast(reported.List as decimal(38, 12)))
-    or reported.ReportedContracted is distinct from
-    multiply_round(reported.Rate, cast(reported.Contracted as decimal(38, 12)))
+where (reported.Rate is distinct from reported.LowestRate)
+    or (reported.Billed is distinct from allocated.Billed)
+    or (reported.Effective is distinct from allocated.Effective)
+    or (reported.List is distinct from allocated.List)
+    or (reported.Contracted is distinct from allocated.Contracted)
+    or (
+        reported.ReportedBilled is distinct from
+        multiply_round(reported.Rate, cast(reported.Billed as decimal(38, 12)))
+    )
+    or (
+        reported.ReportedEffective is distinct from
+        multiply_round(reported.Rate, cast(reported.Effective as decimal(38, 12)))
+    )
+    or (
+        reported.ReportedList is distinct from
+        multiply_round(reported.Rate, cast(reported.List as decimal(38, 12)))
+    )
+    or (
+        reported.ReportedContracted is distinct from
+        multiply_round(reported.Rate, cast(reported.Contracted as decimal(38, 12)))
+    )

@@ -20,7 +20,10 @@ UNKNOWN = (dt.datetime(2026, 1, 20, 14, tzinfo=UTC), "api", "delta")
 
 REQUEST_SERVICES = {"api": 900, "checkout": 220, "search": 640, "media": 400}
 CPU_SERVICES = {"platform": 9000, "billing": 3000, "reporting": 1500}
-DATABASES = {"orders-db": 340, "analytics-db": 520}
+DATABASES = {"orders-db": 340, "analytics-db": 520, "insights-db": 410, "warehouse": 260,
+             "loyalty-db": 300}
+# The collectors outside of AWS report every six hours only.
+DISTANT_SERVICES = {"ingest": 5200, "loyalty": 1900}
 
 
 def size(customer, service):
@@ -59,6 +62,18 @@ def requests(period):
                     services.append(service)
                     customers.append(customer)
                     counts.append(None if unknown else count)
+        for hour in (0, 6, 12, 18):
+            for service, base in DISTANT_SERVICES.items():
+                for customer in active(day):
+                    mean = base * size(customer, service) * hour_factor(hour + 3)
+                    mean *= weekday_factor(day)
+                    if not mean:
+                        continue
+                    count = round(mean * (0.8 + 0.4 * noise("requests", service, customer, day, hour)))
+                    times.append(moment(day, hour))
+                    services.append(service)
+                    customers.append(customer)
+                    counts.append(count)
     if CORRECTION[0].strftime("%Y-%m") == period:
         at, service, customer, count = CORRECTION
         times.append(at)

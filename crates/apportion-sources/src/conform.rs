@@ -190,7 +190,7 @@ fn view(
         let dataset = alone.map(str::to_owned).or(part.dataset);
         let dataset = contract.datasets.and_then(|datasets| Some((datasets.column, dataset?)));
         let relation = projection::Relation { amounts: amounts.clone(), dataset };
-        let raw = ObjectTable::new(&part.location, Arc::clone(&found.schema), &part.footers);
+        let raw = ObjectTable::new(&part.location, Arc::clone(&found.schema), &part.footers).apart();
         let plan = LogicalPlanBuilder::scan("objects", provider_as_source(Arc::new(raw)), None)?
             .project(projection::expressions(contract, &found, &relation)?)?;
         whole = Some(match whole {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::Result as DataFusionResult;
@@ -19,8 +19,11 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, Pa
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::{TableProvider, TableType};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::projection::ProjectionExec;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use parquet::arrow::async_reader::AsyncFileReader;
@@ -36,9 +39,17 @@ const KEPT_FOOTERS: usize = 128 << 20;
 #[derive(Debug)]
 pub(crate) struct ObjectTable {
     location: Location,
+    /// Columns as the objects have them.
     schema: SchemaRef,
+    /// The same columns under the names queries see.
+    exposed: SchemaRef,
     objects: Vec<ObjectMeta>,
     reader: Arc<PinnedReaderFactory>,
+}
+
+/// The name under which [`ObjectTable::apart`] shows a column.
+pub(crate) fn name_apart(name: &str) -> String {
+    format!("delivered {name}")
 }
 
 impl ObjectTable {
@@ -51,17 +62,40 @@ impl ObjectTable {
         };
         Self {
             location: location.clone(),
+            exposed: Arc::clone(&schema),
             schema,
             objects: footers.iter().map(|footer| footer.meta.clone()).collect(),
             reader: Arc::new(reader),
         }
+    }
+
+    /// Shows every column under a name that no model uses. A native export has the very columns that
+    /// are computed from it, and the optimizer cannot carry both under one name.
+    pub(crate) fn apart(mut self) -> Self {
+        let fields =
+            self.schema.fields().iter().map(|field| field.as_ref().clone().with_name(name_apart(field.name())));
+        self.exposed = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        self
+    }
+
+    /// Renames the columns of a scan from what objects call them to what queries see.
+    fn renamed(&self, scan: Arc<dyn ExecutionPlan>) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        if self.exposed == self.schema {
+            return Ok(scan);
+        }
+        let scanned = scan.schema();
+        let columns = scanned.fields().iter().enumerate().map(|(index, field)| {
+            let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(field.name(), index));
+            (column, name_apart(field.name()))
+        });
+        Ok(Arc::new(ProjectionExec::try_new(columns.collect::<Vec<_>>(), scan)?))
     }
 }
 
 #[async_trait]
 impl TableProvider for ObjectTable {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        Arc::clone(&self.exposed)
     }
 
     fn table_type(&self) -> TableType {
@@ -95,7 +129,7 @@ impl TableProvider for ObjectTable {
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();
-        Ok(DataSourceExec::from_data_source(config))
+        self.renamed(DataSourceExec::from_data_source(config))
     }
 }
 

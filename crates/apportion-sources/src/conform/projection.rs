@@ -15,6 +15,7 @@ use super::json_map::JsonMap;
 use super::lists::ListShape;
 use super::moment::Moment;
 use crate::contract::{ColumnKind, SourceColumn, SourceContract, entry_fields};
+use crate::scan::name_apart;
 
 /// What the relation looks like beyond one part of its objects.
 #[derive(Debug, Default)]
@@ -96,7 +97,7 @@ fn folded(column: &SourceColumn, contract: &SourceContract, names: &BTreeSet<Str
 }
 
 fn scanned(name: &str) -> Expr {
-    Expr::Column(Column::new(Some("objects"), name))
+    Expr::Column(Column::new(Some("objects"), name_apart(name)))
 }
 
 fn null(data_type: &DataType) -> Result<Expr> {
