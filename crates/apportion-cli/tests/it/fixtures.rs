@@ -63,7 +63,7 @@ fn check(workspace: &Workspace, provider: &str, case: &str, format: &str, basis:
         )
         .as_bytes(),
     );
-    workspace.run_ok(&["run", "pipeline.yaml", "--period", "2026-01"]);
+    workspace.run_ok(&["run", "pipeline.yaml"]);
     let (header, expected) = table(expectation);
     let answer = workspace.query("tables", &groups(&header));
     let keep = |rows: Vec<Vec<String>>| -> BTreeSet<Vec<String>> {

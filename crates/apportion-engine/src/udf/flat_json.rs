@@ -23,8 +23,11 @@ pub(crate) fn find<'a>(json: &'a str, key: &str) -> Option<Cow<'a, str>> {
     }
 }
 
+/// Names and values of the members of an object; `None` stands for `null`.
+pub(crate) type Members<'a> = Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>;
+
 /// All members in order, `None` as value for `null`; `None` for text that is not one object.
-pub(crate) fn members(json: &str) -> Option<Vec<(Cow<'_, str>, Option<Cow<'_, str>>)>> {
+pub(crate) fn members(json: &str) -> Option<Members<'_>> {
     let mut scanner = Scanner { text: json, position: 0 };
     let mut found = Vec::new();
     scanner.expect(b'{')?;

@@ -18,7 +18,7 @@ struct Case {
     /// Key of an object of a month.
     key: fn(&str, &str) -> String,
     /// An object of one row, every required column filled for a month.
-    object: fn(&Case, &str, &Variant) -> Bytes,
+    object: fn(&Self, &str, &Variant) -> Bytes,
     /// Required number column: in the relation and as delivered.
     cost: (&'static str, &'static str),
     /// Required text column: in the relation and as delivered.
