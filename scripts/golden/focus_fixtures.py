@@ -64,7 +64,8 @@ with identified as (
             if(coalesce(CommitmentDiscountStatus, ChargeSubcategory, '') like 'Unused%', 'Unused',
                 if(class is null or CommitmentDiscountStatus = 'Used', 'Used', null))) as status,
         if(abs(EffectiveCost) > abs(BilledCost), EffectiveCost, BilledCost) as paid,
-        coalesce(PricingCurrency, x_PricingCurrency, BillingCurrency) = BillingCurrency as comparable
+        coalesce(PricingCurrency, x_PricingCurrency, BillingCurrency) = BillingCurrency
+            as comparable
     from bill
 ),
 sized as (
@@ -98,7 +99,8 @@ contracted as (
         undone.*,
         if(contracted <> 0 or paid = 0 or status = 'Unused', contracted,
             sign(paid) * greatest(abs(paid), if(comparable,
-                sign(paid) * ContractedUnitPrice * amount, null)))::decimal(18, 9) as contracted_cost
+                sign(paid) * ContractedUnitPrice * amount, null)))::decimal(18, 9)
+            as contracted_cost
     from undone
 ),
 charges as (
@@ -206,7 +208,8 @@ def main():
         for key in sorted(found.keys() | expected.keys(), key=str):
             if found.get(key) != expected.get(key):
                 wrong += 1
-                print(f"{path.name}: {key}\n  expected {expected.get(key)}\n  found    {found.get(key)}")
+                print(f"{path.name}: {key}\n  expected {expected.get(key)}\n"
+                      f"  found    {found.get(key)}")
         totals = {row["x_Ledger"]: row for row in rows_of(FOLDER / f"{case}.totals.csv")}
         for name in COSTS:
             source, kept = connection.execute(
@@ -217,7 +220,7 @@ def main():
             if stated != (source, source - kept):
                 wrong += 1
                 print(f"{case}: {name} is {source} less {source - kept}, stated {stated}")
-    print("focus fixtures: all figures agree" if not wrong else f"focus fixtures: {wrong} figures differ")
+    print("focus fixtures: " + (f"{wrong} figures differ" if wrong else "all figures agree"))
     return 1 if wrong else 0
 
 

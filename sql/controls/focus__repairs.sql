@@ -53,7 +53,7 @@ repairs as (
         ('stray_price', 'charge without a complete price had parts of one, left out'),
         ('sku', 'SkuId was missing, named by its price, or by service and meter'),
         ('sku_price_id', 'SkuPriceId was shared by several products, the product is in front'),
-        ('pricing_currency', 'PricingCurrency had neither amounts nor a rate, billing currency used'),
+        ('pricing_currency', 'PricingCurrency had no amounts and no rate, billing currency used'),
         ('charge_category', 'ChargeCategory was unknown, or usage was the fee of a commitment'),
         ('charge_frequency', 'ChargeFrequency of a purchase was Usage-Based, Recurring instead'),
         ('charge_period', 'charge period had no length, one second instead'),
