@@ -1,12 +1,14 @@
 //! The only place that prints. Results go to standard output, everything else to standard error,
 //! so that a pipe sees answers and a person sees both.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this module is where printing happens")]
+#![expect(clippy::print_stderr, reason = "this module is where printing happens")]
+
+use std::io::Write;
 
 use apportion_spec::Error;
 
-/// Prints a result, with a line break at its end.
+/// Prints a result, with a line break at its end. A reader that went away, as `head` does, is no error.
 pub(crate) fn result(text: &str) {
-    println!("{}", text.trim_end_matches('\n'));
+    let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end_matches('\n'));
 }
 
 /// Prints a note for the person at the terminal.

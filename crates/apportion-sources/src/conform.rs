@@ -25,6 +25,7 @@ use datafusion::datasource::{TableProvider, provider_as_source};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::scalar::ScalarValue;
 use object_store::ObjectMeta;
+use object_store::path::Path;
 
 use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract, entry_fields};
 use crate::csv::{self, Copies};
@@ -104,7 +105,11 @@ pub(crate) async fn conform(
     let rows = rows.filter_map(|rows| u64::try_from(rows).ok()).sum();
     let mut checked = Vec::with_capacity(parts.len());
     for part in parts {
-        let found = check::check(&part.location, &part.footers, contract, part.text)?;
+        let name = |path: &Path| match copies.as_ref().and_then(|copies| copies.original(path)) {
+            Some(original) => location.name(original),
+            None => part.location.name(path),
+        };
+        let found = check::check(&part.footers, contract, part.text, name)?;
         checked.push((part, found));
     }
     let alone = datasets::judge(&unit, contract, &checked)?;

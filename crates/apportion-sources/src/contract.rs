@@ -108,8 +108,14 @@ pub(crate) fn entry_fields(found: &DataType) -> Option<&Fields> {
     }
 }
 
+/// The field of a record called `name`. Google spells `full_name` in one export and `FullName` in another.
+pub(crate) fn field_named(fields: &Fields, name: &str) -> Option<usize> {
+    let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
+    fields.iter().position(|field| plain(field.name()) == plain(name))
+}
+
 fn has(fields: &Fields, name: &str, accepts: fn(&DataType) -> bool) -> bool {
-    fields.find(name).is_some_and(|(_, field)| accepts(field.data_type()))
+    field_named(fields, name).and_then(|index| fields.get(index)).is_some_and(|field| accepts(field.data_type()))
 }
 
 fn is_pairs(found: &DataType) -> bool {

@@ -15,6 +15,7 @@ use arrow::csv::reader::Format;
 use arrow::datatypes::{DataType, Field, Schema};
 use flate2::read::MultiGzDecoder;
 use futures::TryStreamExt;
+use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
@@ -34,8 +35,17 @@ pub(crate) struct Copies {
     pub(crate) location: Location,
     /// One Parquet object per CSV object, in the same order.
     pub(crate) objects: Vec<ObjectMeta>,
+    originals: Vec<Path>,
     #[expect(dead_code, reason = "owns the folder")]
     folder: Arc<TempDir>,
+}
+
+impl Copies {
+    /// The CSV object a copy was made of.
+    pub(crate) fn original(&self, copy: &Path) -> Option<&Path> {
+        let index = self.objects.iter().position(|meta| meta.location == *copy)?;
+        self.originals.get(index)
+    }
 }
 
 /// Copies CSV objects (`.csv`, `.csv.gz`) into local Parquet objects.
@@ -61,7 +71,8 @@ pub(crate) async fn copies(location: &Location, objects: &[ObjectMeta]) -> Resul
         let path = copy.prefix.clone().join(format!("{index:05}.parquet"));
         copied.push(copy.store.head(&path).await.map_err(|error| store_error(error, &copy))?);
     }
-    Ok(Copies { location: copy, objects: copied, folder: Arc::new(folder) })
+    let originals = objects.iter().map(|meta| meta.location.clone()).collect();
+    Ok(Copies { location: copy, objects: copied, originals, folder: Arc::new(folder) })
 }
 
 async fn download(location: &Location, meta: &ObjectMeta, name: &str, to: &mut File) -> Result<()> {

@@ -23,12 +23,16 @@ fn upload(server: &S3Server, bucket: &str, folder: &Path, prefix: &str) {
 fn on_s3(format: &str) -> (S3Server, Workspace) {
     let server = S3Server::start_blocking();
     upload(&server, "acme-billing", &root().join("testdata/exports/aws/cur2/acme"), "cur2/acme");
+    upload(&server, "acme-billing", &root().join("testdata/exports/gcp/acme"), "gcp/acme");
+    upload(&server, "acme-billing", &root().join("testdata/exports/azure/acme"), "azure/acme");
     upload(&server, "acme-telemetry", &root().join("testdata/telemetry"), "telemetry");
     server.create_bucket("acme-finops");
     let workspace = sample();
     let text = std::fs::read_to_string(root().join("pipelines/sample.yaml")).expect("pipeline");
     let text = text
         .replace("../testdata/exports/aws/cur2/acme/", "s3://acme-billing/cur2/acme/")
+        .replace("../testdata/exports/gcp/acme/", "s3://acme-billing/gcp/acme/")
+        .replace("../testdata/exports/azure/acme/", "s3://acme-billing/azure/acme/")
         .replace("../testdata/telemetry/", "s3://acme-telemetry/telemetry/")
         .replace("../output/sample/", "s3://acme-finops/tables/")
         .replace("format: parquet", &format!("format: {format}"));
@@ -106,7 +110,7 @@ fn wrong_credentials_are_named_without_secrets() {
 fn a_truncated_object_fails_its_period_and_is_named() {
     let (server, workspace) = on_s3("parquet");
     server.fault(Fault::TruncateBody { key: "BILLING_PERIOD=2026-02/acme-00001".to_owned(), count: usize::MAX });
-    let output = run(&server, &workspace, &["run", "pipelines/s3.yaml"]);
+    let output = run(&server, &workspace, &["run", "pipelines/s3.yaml", "--source", "aws-main"]);
     assert_eq!(output.status.code(), Some(1), "{}", transcript(&output, &[]));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("BILLING_PERIOD=2026-02/acme-00001"), "{text}");
@@ -132,7 +136,7 @@ fn an_object_replaced_during_the_run_stops_its_period() {
     let other =
         server.get("acme-billing", "cur2/acme/data/BILLING_PERIOD=2026-02/acme-00002.snappy.parquet").expect("object");
     server.fault(Fault::ReplaceAfterRead { bucket: "acme-billing".to_owned(), key: key.to_owned(), content: other });
-    let output = run(&server, &workspace, &["run", "pipelines/s3.yaml", "--period", "2026-02"]);
+    let output = run(&server, &workspace, &["run", "pipelines/s3.yaml", "--period", "2026-02", "--source", "aws-main"]);
     assert_eq!(output.status.code(), Some(1), "{}", transcript(&output, &[]));
     assert!(String::from_utf8_lossy(&output.stdout).contains("acme-00001"), "{}", transcript(&output, &[]));
     let published = server.keys("acme-finops").into_iter().any(|key| key.contains("focus_charges/x_Source"));

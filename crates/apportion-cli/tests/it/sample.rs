@@ -132,7 +132,7 @@ fn one_failing_period_leaves_the_others_published() {
     let data = "testdata/exports/aws/cur2/acme/data/BILLING_PERIOD=2026-02/acme-00001.snappy.parquet";
     let whole = std::fs::read(workspace.path(data)).expect("export");
     workspace.write(data, &whole[..whole.len() / 2]);
-    let output = workspace.run(&["run", "pipelines/sample.yaml"]);
+    let output = workspace.run(&["run", "pipelines/sample.yaml", "--source", "aws-main"]);
     assert_eq!(output.status.code(), Some(1), "{}", transcript(&output, &[]));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("acme-00001.snappy.parquet"), "the object is named: {text}");

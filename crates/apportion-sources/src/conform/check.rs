@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::contract::{ColumnKind, SourceColumn, SourceContract, is_text};
 use crate::objects::Footer;
-use crate::store::Location;
+use object_store::path::Path;
 
 /// Object columns behind the contract, gathered over all objects.
 #[derive(Debug)]
@@ -41,7 +41,14 @@ impl Found {
 }
 
 /// Checks objects of one shape; `text` when they are copies of CSV, where everything is text.
-pub(super) fn check(location: &Location, footers: &[Footer], contract: &SourceContract, text: bool) -> Result<Found> {
+///
+/// `name` says what messages call an object.
+pub(super) fn check(
+    footers: &[Footer],
+    contract: &SourceContract,
+    text: bool,
+    name: impl Fn(&Path) -> String,
+) -> Result<Found> {
     let mut found = Found::empty();
     let mut types: BTreeMap<String, DataType> = BTreeMap::new();
     let mut known: Vec<&Schema> = Vec::new();
@@ -53,7 +60,7 @@ pub(super) fn check(location: &Location, footers: &[Footer], contract: &SourceCo
         }
         known.push(schema);
         check_object(schema, contract, text, &mut found, &mut types)
-            .map_err(|error| error.with("object", location.name(&footer.meta.location)))?;
+            .map_err(|error| error.with("object", name(&footer.meta.location)))?;
     }
     drop_folds_behind_maps(contract, &mut found, &mut types);
     let fields: Vec<Field> = types.iter().map(|(name, data_type)| Field::new(name, data_type.clone(), true)).collect();
@@ -124,16 +131,17 @@ pub(super) fn leaf<'a>(column: &SourceColumn, top: &'a DataType) -> Result<Optio
 /// The type under which the scan reads a column, or why it may not.
 fn scanned_type(column: &SourceColumn, contract: &SourceContract, text: bool, found: &DataType) -> Result<DataType> {
     let kind = column.kind;
-    let json = (contract.json_maps || text) && kind.is_map() && is_text(found) && *found != DataType::Null;
+    let structured = kind.is_map() || kind == ColumnKind::Credits;
+    let json = (contract.json_maps || text) && structured && is_text(found) && *found != DataType::Null;
     let written = text && matches!(kind, ColumnKind::Amount | ColumnKind::Time) && is_text(found);
     if json || written {
         Ok(DataType::Utf8)
     } else if !kind.accepts(found) {
-        let or_json = if contract.json_maps && kind.is_map() { " or JSON text" } else { "" };
+        let or_json = if contract.json_maps && structured { " or JSON text" } else { "" };
         let name = column.delivered_name();
         let message = format!("column `{name}` is {found}, accepted: {}{or_json}", kind.accepted());
         Err(Error::new(ErrorKind::ContractViolated, message).with("column", &column.name))
-    } else if (kind.is_map() || kind == ColumnKind::Credits) && *found != DataType::Null {
+    } else if structured && *found != DataType::Null {
         Ok(found.clone())
     } else if kind == ColumnKind::Amount {
         Ok(amount_type(found))

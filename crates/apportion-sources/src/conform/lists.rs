@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, ListArray, MapBuilder, MapFieldNames, StringArray, StringBuilder, StructArray,
-    new_null_array,
+    Array, ArrayRef, AsArray, Float64Builder, ListArray, ListBuilder, MapBuilder, MapFieldNames, StringArray,
+    StringBuilder, StructArray, StructBuilder, new_null_array,
 };
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-use crate::contract::{CREDIT_TEXTS, ColumnKind, credit_list};
+use crate::contract::{CREDIT_TEXTS, ColumnKind, credit_list, field_named};
 
 /// The function for one kind of list.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -47,6 +47,7 @@ impl ScalarUDFImpl for ListShape {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let Some(array) = arrays.first() else { return exec_err!("{} takes one list", self.name()) };
         let lists = match array.data_type() {
+            DataType::Utf8 => written(array.as_string())?,
             DataType::LargeList(entry) => cast(array, &DataType::List(Arc::clone(entry)))?,
             _ => Arc::clone(array),
         };
@@ -58,10 +59,47 @@ impl ScalarUDFImpl for ListShape {
     }
 }
 
+/// Credits from the text of a JSON array.
+fn written(texts: &StringArray) -> Result<ArrayRef> {
+    let mut fields: Vec<Field> = CREDIT_TEXTS.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+    fields.push(Field::new("amount", DataType::Float64, true));
+    let mut builder = ListBuilder::new(StructBuilder::from_fields(fields, texts.len()));
+    for text in texts {
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            builder.append(false);
+            continue;
+        };
+        let Ok(credits) = serde_json::from_str::<Vec<serde_json::Map<String, serde_json::Value>>>(text) else {
+            return exec_err!("`{text}` is not a JSON array of credits");
+        };
+        for credit in credits {
+            let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
+            let member =
+                |wanted: &str| credit.iter().find(|(name, _)| plain(name) == plain(wanted)).map(|(_, value)| value);
+            let entry = builder.values();
+            for (index, name) in CREDIT_TEXTS.iter().enumerate() {
+                if let Some(texts) = entry.field_builder::<StringBuilder>(index) {
+                    texts.append_option(member(name).and_then(serde_json::Value::as_str));
+                }
+            }
+            if let Some(amounts) = entry.field_builder::<Float64Builder>(CREDIT_TEXTS.len()) {
+                amounts.append_option(member("amount").and_then(serde_json::Value::as_f64));
+            }
+            entry.append(true);
+        }
+        builder.append(true);
+    }
+    Ok(Arc::new(builder.finish()))
+}
+
 /// A field of the entries, cast to `data_type`; NULLs where the entries lack it.
 fn field(lists: &ListArray, name: &str, data_type: &DataType) -> Result<ArrayRef> {
     let entries = lists.values();
-    match entries.as_struct_opt().and_then(|entries| entries.column_by_name(name)) {
+    let column = entries.as_struct_opt().and_then(|records| {
+        let index = field_named(records.fields(), name)?;
+        records.columns().get(index)
+    });
+    match column {
         Some(column) => Ok(cast(column, data_type)?),
         None => Ok(new_null_array(data_type, entries.len())),
     }
@@ -107,9 +145,9 @@ fn pairs(lists: &ListArray) -> Result<ArrayRef> {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Int64Array, ListBuilder, StructBuilder};
+    use arrow::array::Int64Array;
     use arrow::buffer::{OffsetBuffer, ScalarBuffer};
-    use arrow::datatypes::{Field, Fields, Float64Type};
+    use arrow::datatypes::{Fields, Float64Type};
 
     use super::*;
 
@@ -129,6 +167,18 @@ mod tests {
         let map = map.as_map();
         assert_eq!((map.value_length(0), map.is_null(1)), (1, true));
         assert_eq!(map.value(0).column(1).as_string::<i32>().value(0), "core");
+    }
+
+    #[test]
+    fn credits_are_read_in_every_spelling() {
+        let text = r#"[{"Name":"n","FullName":"f","Amount":-1.5,"Type":"DISCOUNT"},{"amount":-2,"type":"PROMOTION"}]"#;
+        let lists = written(&StringArray::from(vec![Some(text), None, Some("")])).unwrap();
+        let shaped = credits(lists.as_list()).unwrap();
+        let list: &ListArray = shaped.as_list();
+        assert_eq!((0..3).map(|row| list.value_length(row)).collect::<Vec<_>>(), [2, 0, 0]);
+        let names = field(list, "FULL_NAME", &DataType::Utf8).unwrap();
+        assert_eq!(names.as_string::<i32>().value(0), "f");
+        assert!(written(&StringArray::from(vec!["{}"])).is_err());
     }
 
     #[test]

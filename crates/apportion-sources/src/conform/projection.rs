@@ -83,6 +83,9 @@ fn delivered(name: &str, column: &SourceColumn, target: &DataType, found: &Found
         ColumnKind::TextMap | ColumnKind::NumberMap if *leaf == DataType::Utf8 => {
             ScalarUDF::from(JsonMap::new(column.kind)).call(vec![value])
         }
+        ColumnKind::Credits if *leaf == DataType::Utf8 => {
+            ScalarUDF::from(ListShape::new(column.kind)).call(vec![value])
+        }
         ColumnKind::TextMap | ColumnKind::Credits if entry_fields(leaf).is_some() => {
             ScalarUDF::from(ListShape::new(column.kind)).call(vec![value])
         }

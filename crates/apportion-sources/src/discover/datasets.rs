@@ -66,10 +66,11 @@ pub(super) async fn unit(
             let message = format!("two exports deliver {dataset}: `{other}` and `{root}`; name a location with one");
             return Err(Error::new(ErrorKind::Config, message).with("location", location));
         }
+        let told = unit.notes.iter().map(|note| format!("{dataset}: {note}"));
+        whole.notes.extend(told);
         whole.datasets.extend(unit.objects.iter().map(|meta| (meta.location.clone(), dataset.clone())));
         whole.manifest = joined(whole.manifest.take(), unit.manifest);
         whole.objects.extend(unit.objects);
-        whole.notes.extend(unit.notes);
     }
     let days: BTreeSet<&String> = seen.values().filter_map(|(_, day)| day.as_ref()).collect();
     if days.len() > 1 {

@@ -98,7 +98,7 @@ async fn what_an_object_holds_must_be_told() {
     let missing = HEADER.replace("CostInBillingCurrency", "Price");
     server.put(BUCKET, "q/actual.csv", bill(&missing, "0.1"));
     let error = open(azure(), &location(&server, "q").await, "2026-01").await.unwrap_err();
-    assert_contains(&error, &["required column `CostInBillingCurrency` is missing"]);
+    assert_contains(&error, &["required column `CostInBillingCurrency` is missing", "q/actual.csv"]);
     let wrong = String::from_utf8(bill(HEADER, "0.1")).unwrap().replace("01/05/2026", "soon");
     server.put(BUCKET, "r/actual.csv", wrong.into_bytes());
     let error = unit(azure(), &location(&server, "r").await, "2026-01").await.unwrap_err();
