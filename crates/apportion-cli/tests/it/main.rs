@@ -15,6 +15,7 @@ mod currency;
 mod fixtures;
 mod real_exports;
 mod reference;
+mod round_trip;
 mod s3;
 mod sample;
 mod support;
