@@ -40,6 +40,8 @@ judged as (
                 then 'CommitmentProgramEligibilityDetails is not an object'
             when not starts_with(x_CostCategories, '{') or not ends_with(x_CostCategories, '}')
                 then 'x_CostCategories is not an object'
+            when not starts_with(x_SourceColumns, '{') or not ends_with(x_SourceColumns, '}')
+                then 'x_SourceColumns is not an object'
             when not starts_with(x_Discounts, '{') or not ends_with(x_Discounts, '}')
                 then 'x_Discounts is not an object'
             when (Tags like '%":{%' or Tags like '%":[%')

@@ -80,5 +80,6 @@ select
     x_Operation,
     x_ServiceCode,
     x_Source,
+    x_SourceColumns,
     x_UsageType
 from int_focus__charges

@@ -20,13 +20,15 @@ pub(crate) struct OpenSource {
     format: SourceFormat,
     location: Location,
     inventory: Inventory,
+    /// Delivered columns to keep.
+    kept: Vec<String>,
 }
 
 impl OpenSource {
     async fn open(source: &Source, project: &Project) -> Result<Self> {
         let location = Location::open(&source.location, &project.base, &StoreOptions::from(&source.store)).await?;
         let inventory = inventory(sources::format(source.format), &location).await?;
-        Ok(Self { format: source.format, location, inventory })
+        Ok(Self { format: source.format, location, inventory, kept: source.keep.clone() })
     }
 
     /// Opens discovered objects as the relation of their format.
@@ -34,7 +36,7 @@ impl OpenSource {
     /// # Errors
     /// Those of conforming: wrong types, missing columns, unreadable objects.
     pub(crate) async fn table(&self, unit: DiscoveredUnit) -> Result<SourceTable> {
-        sources::open_unit(sources::format(self.format), &self.location, unit).await
+        sources::open_unit(sources::format(self.format), &self.location, unit, &self.kept).await
     }
 }
 

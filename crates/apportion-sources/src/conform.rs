@@ -16,7 +16,7 @@ mod projection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use apportion_spec::{Error, ErrorKind, Result};
+use apportion_spec::{Error, ErrorKind, Result, did_you_mean};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::catalog::view::ViewTable;
 use datafusion::common::{Column, DataFusionError};
@@ -99,6 +99,7 @@ pub(crate) async fn conform(
     location: &Location,
     unit: DiscoveredUnit,
     contract: &SourceContract,
+    kept: &[String],
 ) -> Result<SourceTable> {
     let (parts, copies) = parts(location, &unit, contract).await?;
     let rows = parts.iter().flat_map(|part| &part.footers).map(|footer| footer.metadata.file_metadata().num_rows());
@@ -109,7 +110,7 @@ pub(crate) async fn conform(
             Some(original) => location.name(original),
             None => part.location.name(path),
         };
-        let found = check::check(&part.footers, contract, part.text, name)?;
+        let found = check::check(&part.footers, contract, kept, part.text, name)?;
         checked.push((part, found));
     }
     let alone = datasets::judge(&unit, contract, &checked)?;
@@ -128,11 +129,21 @@ pub(crate) async fn conform(
             .filter(absent)
             .map(|column| column.name.clone())
             .collect(),
-        notes: unit.notes.clone(),
+        notes: unit.notes.iter().cloned().chain(not_kept(kept, &checked)).collect(),
     };
     let table = view(checked, &unit, contract, alone)
         .map_err(|error| Error::new(ErrorKind::Internal, "the source relation cannot be planned").with_source(error))?;
     Ok(SourceTable { relation: contract.relation, table, report, location: location.clone(), unit, copies })
+}
+
+/// A note for every column that is to be kept and that no object has.
+fn not_kept(kept: &[String], parts: &[(Part, check::Found)]) -> Vec<String> {
+    let has = |name: &&String| parts.iter().any(|(_, found)| found.kept.iter().any(|it| it.eq_ignore_ascii_case(name)));
+    let missing = |name: &String| {
+        let delivered = parts.iter().flat_map(|(_, found)| found.unknown.iter().map(String::as_str));
+        format!("column `{name}` is to be kept, but no object has it{}", did_you_mean(name, delivered))
+    };
+    kept.iter().filter(|name| !has(name)).map(missing).collect()
 }
 
 async fn parts(

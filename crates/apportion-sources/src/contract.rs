@@ -231,6 +231,8 @@ pub struct SourceContract {
     pub period: PeriodColumn,
     /// The two datasets the export consists of, if it does.
     pub datasets: Option<Datasets>,
+    /// Map column for delivered columns that a pipeline asks to keep, if the format offers that.
+    pub kept: Option<&'static str>,
 }
 
 impl SourceContract {
@@ -244,7 +246,7 @@ impl SourceContract {
     /// A contract of plain columns, matched by exact name.
     #[must_use]
     pub fn new(relation: &'static str, columns: Vec<SourceColumn>, period: PeriodColumn) -> Self {
-        Self { relation, columns, folds: &[], ignore_case: false, json_maps: false, period, datasets: None }
+        Self { relation, columns, folds: &[], ignore_case: false, json_maps: false, period, datasets: None, kept: None }
     }
 
     /// A contract column by name.

@@ -16,7 +16,7 @@
 //! let location = Location::open("s3://bills/cur2/acme/", ".".as_ref(), &StoreOptions::default()).await?;
 //! let cur = format(SourceFormat::AwsCur2);
 //! let unit = inventory(cur, &location).await?.unit("2026-01".parse()?).await?;
-//! let source = open_unit(cur, &location, unit).await?;
+//! let source = open_unit(cur, &location, unit, &[]).await?;
 //! // context.register_table(source.relation, source.table.clone()) and read it with SQL, then:
 //! source.verify_unchanged().await?;
 //! # Ok(())

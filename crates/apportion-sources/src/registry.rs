@@ -58,14 +58,20 @@ pub async fn discover(format: &dyn ExportFormat, location: &Location, period: Bi
     inventory(format, location).await?.unit(period).await
 }
 
-/// Opens discovered objects as the relation of their format.
+/// Opens discovered objects as the relation of their format; `kept` names delivered columns that go
+/// into the relation's map of kept columns.
 ///
 /// # Errors
 /// [`apportion_spec::ErrorKind::ContractViolated`] naming object and column for a missing or wrongly typed
 /// column or an unreadable object, and errors of the store.
-pub async fn open_unit(format: &dyn ExportFormat, location: &Location, unit: DiscoveredUnit) -> Result<SourceTable> {
+pub async fn open_unit(
+    format: &dyn ExportFormat,
+    location: &Location,
+    unit: DiscoveredUnit,
+    kept: &[String],
+) -> Result<SourceTable> {
     let contract = format.contract();
-    let mut table = conform(location, unit, contract).await?;
+    let mut table = conform(location, unit, contract, kept).await?;
     let absent: BTreeSet<&str> = table.report.absent_columns.iter().map(String::as_str).collect();
     let names = contract.columns.iter().map(|column| column.name.as_str());
     table.report.version = format.version(&names.filter(|name| !absent.contains(name)).collect());

@@ -47,6 +47,8 @@ pub struct Source {
     pub cost_basis: CostBasis,
     /// Declared exceptions by billing period.
     pub cost_basis_by_period: BTreeMap<BillingPeriod, CostBasis>,
+    /// Delivered columns to keep in `x_SourceColumns`.
+    pub keep: Vec<String>,
     /// Store options.
     pub store: Store,
 }

@@ -128,12 +128,17 @@ impl Validator<'_> {
                 Err(error) => self.wrong(&["sources", name, "cost_basis_by_period", text], error.message()),
             }
         }
+        if !source.keep.is_empty() && source.format != wire::SourceFormat::Focus {
+            let message = format!("`keep` is for sources of format `focus`; `{name}` is `{}`", source.format.as_str());
+            self.wrong(&["sources", name, "keep"], message);
+        }
         Source {
             name: name.to_owned(),
             format: source.format,
             location: source.location.clone(),
             cost_basis: source.cost_basis,
             cost_basis_by_period: by_period,
+            keep: source.keep.clone(),
             store: source.store.clone(),
         }
     }

@@ -233,5 +233,6 @@ select
     operation as x_Operation,
     service_code as x_ServiceCode,
     $source as x_Source,
+    arrow_cast(null, 'Utf8') as x_SourceColumns,
     usage_type as x_UsageType
 from named

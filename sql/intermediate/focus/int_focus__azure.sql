@@ -300,5 +300,6 @@ select
     meter_subcategory as x_Operation,
     coalesce(consumed_service, meter_category) as x_ServiceCode,
     $source as x_Source,
+    arrow_cast(null, 'Utf8') as x_SourceColumns,
     meter_name as x_UsageType
 from named

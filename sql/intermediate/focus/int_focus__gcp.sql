@@ -227,5 +227,6 @@ select
     arrow_cast(null, 'Utf8') as x_Operation,
     service_id as x_ServiceCode,
     $source as x_Source,
+    arrow_cast(null, 'Utf8') as x_SourceColumns,
     sku_meter as x_UsageType
 from measured

@@ -184,5 +184,6 @@ select
     operation as x_Operation,
     service_code as x_ServiceCode,
     $source as x_Source,
+    source_columns as x_SourceColumns,
     usage_type as x_UsageType
 from charges

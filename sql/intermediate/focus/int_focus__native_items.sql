@@ -158,6 +158,7 @@ keyed as (
             resource_type,
             tags,
             cost_categories,
+            source_columns,
             discounts,
             operation,
             service_code,

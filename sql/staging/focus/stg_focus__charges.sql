@@ -165,6 +165,7 @@ select
 
     -- custom
     map_json(x_CostCategories) as cost_categories,
+    map_json(x_SourceColumns) as source_columns,
     map_json(x_Discounts) as discounts,
     x_Operation as operation,
     coalesce(x_ServiceCode, x_ServiceId) as service_code,

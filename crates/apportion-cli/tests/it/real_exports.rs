@@ -161,3 +161,47 @@ fn the_generated_line_item_matrix_gives_its_expected_sums() {
     assert_eq!(found, expected);
     everything_ties(&workspace);
 }
+
+#[test]
+fn a_real_enterprise_agreement_gives_its_known_figures() {
+    let Some(folder) = exports() else { return };
+    let workspace = Workspace::new();
+    for dataset in ["Actual", "Amortized"] {
+        let name = format!("EA_{dataset}Cost_Small.csv");
+        copy(&folder.join("azure/ea").join(&name), &workspace, &format!("export/{name}"));
+    }
+    workspace.write("pipeline.yaml", PIPELINE.replace("FORMAT", "azure_cost_management").as_bytes());
+    workspace.run_ok(&["run", "pipeline.yaml"]);
+    everything_ties(&workspace);
+    // The two files are independent extracts of one account, so only the union rule is tested here:
+    // all amortized rows, and of the actual ones the purchases of commitments.
+    let groups = workspace.query(
+        "tables",
+        "SELECT ChargeCategory, CommitmentDiscountType, count(*), cast(sum(BilledCost) AS decimal(20, 6)), \
+         cast(sum(EffectiveCost) AS decimal(20, 6)) FROM focus_charges GROUP BY 1, 2 ORDER BY 1, 2",
+    );
+    assert_eq!(
+        groups,
+        [
+            ["Purchase", "Reservation", "1", "3.250000", "0.000000"],
+            ["Usage", "Reservation", "1", "0.000000", "0.493152"],
+            ["Usage", "Savings Plan", "1", "0.000000", "0.006000"],
+            ["Usage", "", "26", "15.797780", "15.797780"],
+        ]
+    );
+    let totals = workspace.query("tables", "SELECT sum(BilledCost), sum(EffectiveCost) FROM allocated_charges");
+    assert_eq!(totals, [["19.047780136169", "16.296932136637"]]);
+}
+
+#[test]
+fn the_generated_nested_export_gives_its_expected_sums() {
+    let Some(folder) = exports() else { return };
+    let workspace = Workspace::new();
+    copy(&folder.join("generated/gcp_detailed_nested.parquet"), &workspace, "export/bill.parquet");
+    workspace.write("pipeline.yaml", PIPELINE.replace("FORMAT", "gcp_billing_export").as_bytes());
+    workspace.run_ok(&["run", "pipeline.yaml"]);
+    everything_ties(&workspace);
+    // Regular cost 8.19412, its credits -2.820005, tax 2, rounding -0.01, adjustment -0.8.
+    let totals = workspace.query("tables", "SELECT sum(BilledCost) FROM focus_charges");
+    assert_eq!(totals, [["6.564115000000"]]);
+}

@@ -39,6 +39,7 @@ fn focus_has_65_columns_then_ours_each_in_alphabetical_order() {
             "x_Operation",
             "x_ServiceCode",
             "x_Source",
+            "x_SourceColumns",
             "x_UsageType"
         ]
     );

@@ -20,6 +20,8 @@ pub(super) struct Found {
     pub(super) columns: BTreeMap<String, BTreeSet<(usize, String)>>,
     /// Object columns that become keys of a map column.
     pub(super) folded: BTreeMap<&'static str, BTreeSet<String>>,
+    /// Object columns that the pipeline asks to keep.
+    pub(super) kept: BTreeSet<String>,
     /// Object columns nobody knows.
     pub(super) unknown: BTreeSet<String>,
 }
@@ -30,6 +32,7 @@ impl Found {
             schema: Arc::new(Schema::empty()),
             columns: BTreeMap::new(),
             folded: BTreeMap::new(),
+            kept: BTreeSet::new(),
             unknown: BTreeSet::new(),
         }
     }
@@ -46,6 +49,7 @@ impl Found {
 pub(super) fn check(
     footers: &[Footer],
     contract: &SourceContract,
+    kept: &[String],
     text: bool,
     name: impl Fn(&Path) -> String,
 ) -> Result<Found> {
@@ -60,6 +64,7 @@ pub(super) fn check(
         }
         known.push(schema);
         check_object(schema, contract, text, &mut found, &mut types)
+            .and_then(|()| keep(schema, kept, &mut found, &mut types))
             .map_err(|error| error.with("object", name(&footer.meta.location)))?;
     }
     drop_folds_behind_maps(contract, &mut found, &mut types);
@@ -105,6 +110,21 @@ fn check_object(
         Some(column) => Err(missing(column, schema)),
         None => Ok(()),
     }
+}
+
+/// Marks the delivered columns that are to be kept; only what has one text can be.
+fn keep(schema: &Schema, kept: &[String], found: &mut Found, types: &mut BTreeMap<String, DataType>) -> Result<()> {
+    for field in schema.fields().iter().filter(|field| kept.iter().any(|name| name.eq_ignore_ascii_case(field.name())))
+    {
+        if field.data_type().is_nested() {
+            let message = format!("column `{}` is {}; only plain columns can be kept", field.name(), field.data_type());
+            return Err(Error::new(ErrorKind::Config, message).with("column", field.name()));
+        }
+        types.entry(field.name().clone()).or_insert(DataType::Utf8);
+        found.kept.insert(field.name().clone());
+        found.unknown.remove(field.name());
+    }
+    Ok(())
 }
 
 /// The type of a contract column inside the top-level column that leads to it, `None` without it.

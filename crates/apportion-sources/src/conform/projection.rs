@@ -45,6 +45,11 @@ fn expression(column: &SourceColumn, contract: &SourceContract, found: &Found, r
     {
         return Ok(lit(dataset.as_str()));
     }
+    if contract.kept == Some(column.name.as_str()) && !found.kept.is_empty() {
+        let keys = found.kept.iter().map(|name| Arc::from(name.as_str())).collect();
+        let texts = found.kept.iter().map(|name| cast(scanned(name), DataType::Utf8)).collect();
+        return Ok(ScalarUDF::from(FoldMap::new(keys)).call(texts));
+    }
     if let Some(names) = found.columns.get(&column.name) {
         let mut parts: Vec<Expr> =
             names.iter().map(|(_, name)| delivered(name, column, &target, found)).collect::<Result<_>>()?;

@@ -57,7 +57,9 @@ const OWN_TEXTS: &[&str] = &[
 const OWN_NUMBERS: &[&str] =
     &["x_BillingExchangeRate", "x_EffectiveUnitPrice", "x_OnDemandCost", "x_OnDemandUnitPrice", "x_PricingBlockSize"];
 const OWN_TEXT_MAPS: &[&str] =
-    &["x_CostCategories", "x_Labels", "x_ProjectLabels", "x_SkuDetails", "x_SystemLabels", "x_Tags"];
+    &["x_CostCategories", "x_Labels", "x_ProjectLabels", "x_SkuDetails", KEPT, "x_SystemLabels", "x_Tags"];
+/// Column of our own that holds the delivered columns a pipeline asks to keep.
+const KEPT: &str = "x_SourceColumns";
 const OWN_NUMBER_MAPS: &[&str] = &["x_Discounts"];
 const OWN_CREDITS: &[&str] = &["x_Credits"];
 
@@ -89,7 +91,12 @@ pub(super) fn focus() -> SourceContract {
         all.extend(columns(kind, names, &[]));
     }
     let period = PeriodColumn::Time("BillingPeriodStart");
-    SourceContract { ignore_case: true, json_maps: true, ..SourceContract::new("src_focus__charges", all, period) }
+    SourceContract {
+        ignore_case: true,
+        json_maps: true,
+        kept: Some(KEPT),
+        ..SourceContract::new("src_focus__charges", all, period)
+    }
 }
 
 fn kind(name: &str, column_type: ColumnType) -> ColumnKind {

@@ -1,11 +1,11 @@
 //! Native FOCUS exports.
 
-use apportion_sources::{ExportFormat, format};
+use apportion_sources::{ExportFormat, format, open_unit};
 use apportion_spec::ErrorKind;
 use apportion_spec::wire::SourceFormat;
 use apportion_testkit::{ColumnType, ExportBuilder, S3Server};
 
-use crate::support::{BUCKET, assert_contains, location, open, query, rows};
+use crate::support::{BUCKET, assert_contains, location, open, query, rows, unit};
 
 fn focus() -> &'static dyn ExportFormat {
     format(SourceFormat::Focus)
@@ -92,4 +92,26 @@ async fn a_cost_as_text_is_refused() {
     let error = open(focus(), &location(&server, "f").await, "2026-01").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ContractViolated);
     assert_contains(&error, &["`BilledCost` is Utf8, accepted: double, integer or decimal", "e.parquet"]);
+}
+
+#[tokio::test]
+async fn columns_of_the_export_s_own_are_kept_on_request() {
+    let server = S3Server::start().await;
+    let builder = ExportBuilder::focus()
+        .default_value("BillingPeriodStart", "2026-01-01T00:00:00Z")
+        .column("x_AccountName", ColumnType::Text)
+        .column("x_Rate", ColumnType::Double)
+        .column("x_Other", ColumnType::Text)
+        .row([("x_AccountName", "Core".into()), ("x_Rate", 0.5.into()), ("x_Other", "left out".into())])
+        .row([("x_AccountName", "".into())]);
+    server.put(BUCKET, "f/bill.parquet", builder.parquet());
+    let location = location(&server, "f").await;
+    let found = unit(focus(), &location, "2026-01").await.unwrap();
+    let kept = ["x_accountname".to_owned(), "x_Rate".to_owned(), "x_Othr".to_owned()];
+    let source = open_unit(focus(), &location, found, &kept).await.unwrap();
+    let sql = "select x_SourceColumns from src_focus__charges order by 1";
+    assert_eq!(rows(&query(&source, sql).await.unwrap()), ["{}", "{x_AccountName: Core, x_Rate: 0.5}"]);
+    assert_eq!(source.report.unknown_columns, ["x_Other"]);
+    let note = "column `x_Othr` is to be kept, but no object has it, did you mean `x_Other`?";
+    assert_eq!(source.report.notes.last().map(String::as_str), Some(note));
 }

@@ -70,7 +70,7 @@ pub(crate) async fn unit(format: &dyn ExportFormat, location: &Location, month: 
 }
 
 pub(crate) async fn open(format: &dyn ExportFormat, location: &Location, month: &str) -> Result<SourceTable> {
-    open_unit(format, location, unit(format, location, month).await?).await
+    open_unit(format, location, unit(format, location, month).await?, &[]).await
 }
 
 pub(crate) fn keys(unit: &DiscoveredUnit) -> Vec<&str> {

@@ -53,6 +53,9 @@ pub struct Source {
     /// Exceptions to `cost_basis`, by billing period (`2026-01: net`).
     #[serde(default)]
     pub cost_basis_by_period: BTreeMap<String, CostBasis>,
+    /// focus: columns of the export's own (`x_…`) that go into `x_SourceColumns` of `focus_charges`.
+    #[serde(default)]
+    pub keep: Vec<String>,
     /// How to reach the store; credentials always come from the provider's standard chain.
     #[serde(default)]
     pub store: Store,
