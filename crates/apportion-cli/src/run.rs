@@ -42,8 +42,8 @@ pub(crate) struct Run {
 }
 
 /// Sorts, joins and aggregations get one part in so many of the memory limit. The engine counts what
-/// they hold, not the buffers of readers, merges and writers, which were measured to need as much.
-const OPERATOR_SHARE: usize = 2;
+/// they hold, not the buffers of readers, merges and writers, which were measured to need twice as much.
+const OPERATOR_SHARE: usize = 3;
 
 /// Engine options for the limits of a command.
 pub(crate) fn engine_options(limits: &EffectiveLimits) -> EngineOptions {
