@@ -108,10 +108,16 @@ pub(crate) fn entry_fields(found: &DataType) -> Option<&Fields> {
     }
 }
 
-/// The field of a record called `name`. Google spells `full_name` in one export and `FullName` in another.
-pub(crate) fn field_named(fields: &Fields, name: &str) -> Option<usize> {
+/// Whether a record's field is the one called `name`: Google spells `full_name` in one export and
+/// `FullName` in another.
+pub(crate) fn is_field(found: &str, name: &str) -> bool {
     let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
-    fields.iter().position(|field| plain(field.name()) == plain(name))
+    plain(found) == plain(name)
+}
+
+/// Where a record has the field called `name`.
+pub(crate) fn field_named(fields: &Fields, name: &str) -> Option<usize> {
+    fields.iter().position(|field| is_field(field.name(), name))
 }
 
 fn has(fields: &Fields, name: &str, accepts: fn(&DataType) -> bool) -> bool {
@@ -129,11 +135,15 @@ fn is_credits(found: &DataType) -> bool {
 /// Text fields of a credit; its number is `amount`.
 pub(crate) const CREDIT_TEXTS: [&str; 4] = ["name", "full_name", "id", "type"];
 
+/// Fields of a credit in every relation.
+pub(crate) fn credit_fields() -> Fields {
+    let texts = CREDIT_TEXTS.iter().map(|name| Field::new(*name, DataType::Utf8, true));
+    texts.chain([Field::new("amount", DataType::Float64, true)]).collect()
+}
+
 /// The list of credits every relation has.
 pub(crate) fn credit_list() -> DataType {
-    let mut fields: Vec<Field> = CREDIT_TEXTS.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
-    fields.push(Field::new("amount", DataType::Float64, true));
-    DataType::List(Field::new("item", DataType::Struct(fields.into()), true).into())
+    DataType::List(Field::new("item", DataType::Struct(credit_fields()), true).into())
 }
 
 /// `MAP<string, value>` with the field names Parquet uses.

@@ -20,6 +20,7 @@ use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 
+use crate::objects::pin;
 use crate::store::{Location, StoreOptions, store_error};
 
 /// Rows per batch.
@@ -76,8 +77,7 @@ pub(crate) async fn copies(location: &Location, objects: &[ObjectMeta]) -> Resul
 }
 
 async fn download(location: &Location, meta: &ObjectMeta, name: &str, to: &mut File) -> Result<()> {
-    let pinned = meta.e_tag.clone().filter(|tag| !tag.starts_with("W/"));
-    let options = GetOptions { if_match: pinned, ..GetOptions::default() };
+    let options = GetOptions { if_match: pin(meta.e_tag.as_ref()), ..GetOptions::default() };
     let content = location.store.get_opts(&meta.location, options).await.map_err(|error| store_error(error, name))?;
     let mut chunks = content.into_stream();
     let mut length = 0_u64;

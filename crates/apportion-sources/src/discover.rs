@@ -123,6 +123,13 @@ pub(crate) fn date_range(segment: &str) -> Option<BillingPeriod> {
     BillingPeriod::try_new(start.get(..4)?.parse().ok()?, start.get(4..6)?.parse().ok()?).ok()
 }
 
+/// `202601` is the billing period 2026-01.
+pub(crate) fn compact_month(text: &str) -> Option<BillingPeriod> {
+    let digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (year, month) = text.split_at_checked(4).filter(|_| digits)?;
+    BillingPeriod::try_new(year.parse().ok()?, month.parse().ok()?).ok()
+}
+
 /// A plain Parquet object, a CSV object or something else.
 pub(crate) fn unplaced(key: &str) -> KeyKind {
     if is_parquet(key) {

@@ -137,7 +137,7 @@ impl PinnedReader {
 }
 
 /// Weak tags never satisfy `If-Match`, so such an object cannot be pinned.
-fn pin(e_tag: Option<&String>) -> Option<String> {
+pub(crate) fn pin(e_tag: Option<&String>) -> Option<String> {
     e_tag.filter(|tag| !tag.starts_with("W/")).cloned()
 }
 

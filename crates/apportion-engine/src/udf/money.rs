@@ -12,10 +12,11 @@ use arrow::array::{ArrayRef, Decimal128Array};
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err, internal_err};
 
-use super::column::{DecimalColumn, DoubleColumn, TextColumn};
-use super::decimal_text::{DecimalText, PRICE_SCALE, amount_of_double, residual_of_double};
+use super::column::{DecimalColumn, TextColumn};
+use super::decimal_text::{DecimalText, MONEY_SCALE, PRICE_SCALE};
 use super::exact::{Inexact, divide_round, multiply_round};
 use super::function::{Argument, Arguments, Function, MONEY, Nullability, PRICE, RESIDUAL};
+use super::numbers::{Form, convert};
 
 /// The functions of this file.
 pub(super) fn functions() -> Vec<Function> {
@@ -23,10 +24,10 @@ pub(super) fn functions() -> Vec<Function> {
     use Nullability::{Possible, WhenAnArgumentIs};
     vec![
         Function::new("decimal_from_double", &[Double], MONEY, WhenAnArgumentIs, |arguments| {
-            of_doubles(arguments, MONEY, amount_of_double)
+            convert(arguments, MONEY, Form::Rounded(MONEY_SCALE))
         }),
         Function::new("decimal_residual", &[Double], RESIDUAL, WhenAnArgumentIs, |arguments| {
-            of_doubles(arguments, RESIDUAL, residual_of_double)
+            convert(arguments, RESIDUAL, Form::Residual)
         }),
         Function::new("decimal_from_text", &[Text], PRICE, Possible, of_text),
         Function::new("divide_round", &[Money, Money], PRICE, Possible, |arguments| {
@@ -36,26 +37,6 @@ pub(super) fn functions() -> Vec<Function> {
             of_decimals(arguments, MONEY, |price, quantity| multiply_round(price, quantity).map(Some))
         }),
     ]
-}
-
-fn of_doubles(
-    arguments: &Arguments<'_>,
-    returns: DataType,
-    convert: fn(f64) -> Result<i128, Inexact>,
-) -> Result<ArrayRef> {
-    let values = DoubleColumn::of(arguments.get(0)?)?;
-    let converted = (0..arguments.rows)
-        .map(|row| {
-            let Some(value) = values.get(row) else {
-                return Ok(None);
-            };
-            match convert(value) {
-                Ok(converted) => Ok(Some(converted)),
-                Err(reason) => exec_err!("{}({value:e}): {reason}", arguments.function),
-            }
-        })
-        .collect::<Result<Decimal128Array>>()?;
-    finish(converted, returns)
 }
 
 fn of_text(arguments: &Arguments<'_>) -> Result<ArrayRef> {

@@ -42,14 +42,14 @@ pub(super) fn functions() -> Vec<Function> {
 
 /// What is made of a number.
 #[derive(Debug, Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     /// The number with so many decimals.
     Rounded(i64),
     /// What an amount lacks of the number.
     Residual,
 }
 
-fn convert(arguments: &Arguments<'_>, returns: DataType, form: Form) -> Result<ArrayRef> {
+pub(super) fn convert(arguments: &Arguments<'_>, returns: DataType, form: Form) -> Result<ArrayRef> {
     let argument = arguments.get(0)?;
     let failed = |number: &dyn std::fmt::Display, reason| exec_err!("{}({number}): {reason}", arguments.function);
     let rows = 0..arguments.rows;

@@ -147,14 +147,14 @@ fn dimensions_are_inserted_and_keep_the_order_total() {
 #[test]
 fn schema_carries_descriptions_and_nullability() {
     let schema = catalog().focus().schema();
-    assert_eq!(schema.fields().len(), 74);
+    assert_eq!(schema.fields().len(), 75);
     let field = schema.field_with_name("BilledCost").unwrap();
     assert!(!field.is_nullable());
     assert_eq!(field.metadata().get("unit").map(String::as_str), Some("BillingCurrency"));
     assert!(field.metadata().contains_key("description"));
 
     let bare = catalog().focus().schema_without_partitions();
-    assert_eq!(bare.fields().len(), 72);
+    assert_eq!(bare.fields().len(), 73);
     assert!(bare.field_with_name("x_Source").is_err());
 }
 

@@ -11,11 +11,11 @@ use arrow::array::{
     StringBuilder, StructArray, StructBuilder, new_null_array,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-use crate::contract::{CREDIT_TEXTS, ColumnKind, credit_list, field_named};
+use crate::contract::{CREDIT_TEXTS, ColumnKind, credit_fields, credit_list, field_named, is_field};
 
 /// The function for one kind of list.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -61,9 +61,7 @@ impl ScalarUDFImpl for ListShape {
 
 /// Credits from the text of a JSON array.
 fn written(texts: &StringArray) -> Result<ArrayRef> {
-    let mut fields: Vec<Field> = CREDIT_TEXTS.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
-    fields.push(Field::new("amount", DataType::Float64, true));
-    let mut builder = ListBuilder::new(StructBuilder::from_fields(fields, texts.len()));
+    let mut builder = ListBuilder::new(StructBuilder::from_fields(credit_fields(), texts.len()));
     for text in texts {
         let Some(text) = text.filter(|text| !text.is_empty()) else {
             builder.append(false);
@@ -73,9 +71,7 @@ fn written(texts: &StringArray) -> Result<ArrayRef> {
             return exec_err!("`{text}` is not a JSON array of credits");
         };
         for credit in credits {
-            let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
-            let member =
-                |wanted: &str| credit.iter().find(|(name, _)| plain(name) == plain(wanted)).map(|(_, value)| value);
+            let member = |wanted: &str| credit.iter().find(|(name, _)| is_field(name, wanted)).map(|(_, value)| value);
             let entry = builder.values();
             for (index, name) in CREDIT_TEXTS.iter().enumerate() {
                 if let Some(texts) = entry.field_builder::<StringBuilder>(index) {
@@ -147,7 +143,7 @@ fn pairs(lists: &ListArray) -> Result<ArrayRef> {
 mod tests {
     use arrow::array::Int64Array;
     use arrow::buffer::{OffsetBuffer, ScalarBuffer};
-    use arrow::datatypes::{Fields, Float64Type};
+    use arrow::datatypes::{Field, Fields, Float64Type};
 
     use super::*;
 

@@ -16,7 +16,7 @@ use object_store::ObjectMeta;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 
-use super::is_csv;
+use super::{compact_month, is_csv};
 use crate::conform::moment;
 use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract};
 use crate::csv;
@@ -136,9 +136,8 @@ async fn from_values(
 
 /// The billing period of `YYYYMM` or of a date.
 fn month_of(text: &str) -> Option<BillingPeriod> {
-    let digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
-    if let Some((year, month)) = text.split_at_checked(4).filter(|_| digits) {
-        return BillingPeriod::try_new(year.parse().ok()?, month.parse().ok()?).ok();
+    if text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return compact_month(text);
     }
     Some(BillingPeriod::containing(DateTime::from_timestamp_micros(moment::parse(text)?)?.date_naive()))
 }

@@ -46,8 +46,7 @@ pub(super) struct PeriodKeys {
 pub struct Inventory {
     location: Location,
     layout: Classify,
-    root: Option<String>,
-    /// Exports below the location, where an export consists of several datasets.
+    /// Exports below the location; several only where an export consists of several datasets.
     roots: BTreeSet<String>,
     periods: BTreeMap<BillingPeriod, PeriodKeys>,
     notes: Vec<String>,
@@ -63,7 +62,6 @@ impl Inventory {
         let mut inventory = Self {
             location: location.clone(),
             layout,
-            root: None,
             roots: BTreeSet::new(),
             periods: BTreeMap::new(),
             notes: Vec::new(),
@@ -95,24 +93,23 @@ impl Inventory {
         if seen == 0 {
             return Err(Error::new(ErrorKind::NotFound, "nothing lies at the location").with("location", location));
         }
-        inventory.set_root(roots)?;
+        inventory.set_roots(roots)?;
         inventory.add_flat(flat, contract).await?;
         inventory.check_not_empty(csv.as_ref())?;
         Ok(inventory)
     }
 
-    fn set_root(&mut self, roots: BTreeSet<String>) -> Result<()> {
+    fn set_roots(&mut self, roots: BTreeSet<String>) -> Result<()> {
+        self.roots = roots;
         if self.layout.dataset.is_some() {
-            self.roots = roots;
             return Ok(());
         }
-        if roots.len() > 1 {
-            let named = roots.iter().map(|root| format!("`{root}`")).collect::<Vec<_>>().join(", ");
+        if self.roots.len() > 1 {
+            let named = self.roots.iter().map(|root| format!("`{root}`")).collect::<Vec<_>>().join(", ");
             let message = format!("the location holds several exports; name one of {named}");
             return Err(Error::new(ErrorKind::Config, message).with("location", &self.location));
         }
-        self.root = roots.into_iter().next();
-        if let Some(root) = &self.root {
+        if let Some(root) = self.roots.first() {
             // Reports beside this one deliver manifests for the same months.
             let ours = |manifest: &ManifestObject| is_at_or_above(&manifest.root, root);
             self.periods.values_mut().for_each(|keys| keys.manifests.retain(ours));
@@ -125,7 +122,7 @@ impl Inventory {
         if objects.is_empty() {
             return Ok(());
         }
-        if self.root.is_some() || !self.roots.is_empty() {
+        if !self.roots.is_empty() {
             let names = short_list(&self.location, objects.iter().map(|meta| &meta.location));
             self.notes.push(format!("ignored objects outside the period folders: {names}"));
             return Ok(());
@@ -194,7 +191,7 @@ impl Inventory {
 
     /// Manifests beside the location, when it points below the export's root.
     async fn manifests_outside(&self, period: BillingPeriod, notes: &mut Vec<String>) -> Vec<ManifestObject> {
-        let Some(root) = &self.root else { return Vec::new() };
+        let Some(root) = self.roots.first() else { return Vec::new() };
         let mut found = Vec::new();
         for folder in (self.layout.manifests)(root, period) {
             let Ok(folder) = Path::parse(&folder) else { continue };

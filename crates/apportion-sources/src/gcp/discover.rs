@@ -6,7 +6,7 @@
 
 use apportion_spec::BillingPeriod;
 
-use crate::discover::{Classify, KeyKind, data_exports};
+use crate::discover::{Classify, KeyKind, compact_month, data_exports, is_parquet};
 
 pub(crate) const LAYOUT: Classify =
     Classify { kind, manifests: data_exports::manifests, reads_csv: false, dataset: None };
@@ -17,7 +17,7 @@ fn kind(key: &str) -> KeyKind {
     let segments: Vec<&str> = key.split('/').collect();
     let placed = segments.iter().enumerate().find_map(|(index, segment)| Some((index, month(segment)?)));
     let Some((index, period)) = placed else { return data_exports::kind(key) };
-    if !crate::discover::is_parquet(key) {
+    if !is_parquet(key) {
         return KeyKind::Other;
     }
     let folder = |end: usize| segments.get(..end).unwrap_or_default().join("/");
@@ -30,14 +30,7 @@ fn kind(key: &str) -> KeyKind {
 fn month(segment: &str) -> Option<BillingPeriod> {
     let value = segment.get(..FOLDER.len()).filter(|key| key.eq_ignore_ascii_case(FOLDER))?;
     let value = segment.get(value.len()..)?;
-    parse_month(value).or_else(|| value.parse().ok())
-}
-
-/// The billing period of `YYYYMM`.
-fn parse_month(text: &str) -> Option<BillingPeriod> {
-    let digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let (year, month) = text.split_at_checked(4).filter(|_| digits)?;
-    BillingPeriod::try_new(year.parse().ok()?, month.parse().ok()?).ok()
+    compact_month(value).or_else(|| value.parse().ok())
 }
 
 #[cfg(test)]
