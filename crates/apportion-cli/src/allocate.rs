@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apportion_engine::allocation::{AllocationPlan, Allocator};
-use apportion_sinks::ledger::PublishedEntry;
 use apportion_sinks::{Provenance, PublishUnit, StagedTable, TableSpec, published_table, staged_table};
 use apportion_spec::pipeline::Reporting;
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
@@ -69,6 +68,8 @@ impl<'a> Allocation<'a> {
         listed.register(&context, "src_telemetry_previous", period.previous(), &mut telemetry)?;
         work.read(telemetry.objects());
         work.entry.telemetry_fingerprint.clone_from(&work.entry.input_digest);
+        work.telemetry_spans =
+            [period, period.previous()].map(|month| (month.start().timestamp(), month.end().timestamp())).into();
         work.step("discover");
 
         let staging = run.staging()?;
@@ -195,19 +196,16 @@ impl<'a> Allocation<'a> {
         provenance: Provenance,
         work: &mut UnitWork,
     ) -> Result<()> {
-        let name = spec.name.clone();
         let partition = vec![("x_BillingPeriod".to_owned(), period.to_string())];
         let digest = table.digest();
         let unit = PublishUnit { table: spec, partition, parts: table.parts, provenance };
-        let published = self.run.destination.sink.publish(&unit).await?;
-        work.entry.published.push(PublishedEntry::new(&name, &unit.partition, &published, digest));
-        Ok(())
+        self.run.publish(&unit, digest, work).await.map(|_| ())
     }
 }
 
 impl AllocationReport {
     /// The report of a period whose allocation failed.
     pub(crate) fn failed(period: BillingPeriod, error: &Error) -> Self {
-        Self { status: Status::Failed, error: Some(Failure::from(error)), ..Self::empty(period) }
+        Self { status: Status::from(error), error: Some(Failure::from(error)), ..Self::empty(period) }
     }
 }

@@ -24,6 +24,8 @@ pub enum Command {
     Run(RunArgs),
     /// Show what a run would read and write, and why; nothing is written
     Plan(RunArgs),
+    /// Do the same for a range of past billing periods; picks up where it was stopped
+    Backfill(BackfillArgs),
     /// Check the pipeline, its SQL and its sources; reports all errors at once
     Check(CheckArgs),
     /// Ask the written tables a question in SQL
@@ -54,6 +56,15 @@ pub struct RunArgs {
     /// Only this source; may be repeated. Allocation still reads what the others have published
     #[arg(long, value_name = "NAME")]
     pub source: Vec<String>,
+    /// Treat this day as today: its month is the current billing period, later ones are left out
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["period", "from", "to"])]
+    pub as_of: Option<chrono::NaiveDate>,
+    /// Do everything again, changed or not
+    #[arg(long)]
+    pub force: bool,
+    /// Publish months that became suspiciously small as well
+    #[arg(long)]
+    pub accept_smaller: bool,
     /// Write the tables here instead of the pipeline's destination
     #[arg(long, value_name = "LOCATION")]
     pub destination: Option<String>,
@@ -66,6 +77,17 @@ pub struct RunArgs {
     /// How results are printed
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub format: ReportFormat,
+}
+
+/// Options of `backfill`.
+#[derive(Debug, Args)]
+pub struct BackfillArgs {
+    /// What to run; `--from` and `--to` are required.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// How many billing periods are worked on at the same time; they share memory and cores
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub parallel: usize,
 }
 
 /// Limits of the engine.

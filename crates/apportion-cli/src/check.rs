@@ -7,11 +7,12 @@ use datafusion::prelude::SessionContext;
 use serde::Serialize;
 
 use crate::args::{CheckArgs, ReportFormat};
+use crate::changes::{Decisive, Published};
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
 use crate::output;
-use crate::plan::OpenSources;
 use crate::project::{EffectiveLimits, PeriodSelection, Project};
+use crate::units::OpenSources;
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -127,11 +128,13 @@ pub(crate) fn plan_rules(context: &SessionContext, project: &Project) -> Result<
 async fn source_contract(project: &Project, name: &str) -> Result<String> {
     let names = [name.to_owned()];
     let sources = OpenSources::open(project, &names).await?;
-    let units = sources.discover(&PeriodSelection::All).await?;
+    let models = ModelGraph::embedded()?;
+    let decisive = Decisive { pipeline: &project.pipeline, models: &models };
+    let units = sources.discover(&PeriodSelection::All, &Published::nothing(), &decisive).await?;
     let periods = units.periods();
     let mut detail = format!("{} billing periods", periods.len());
     for unit in periods.last().into_iter().flat_map(|period| units.of(*period)) {
-        let discovered = unit.discovered().map_err(crate::plan::Unfound::to_error)?;
+        let discovered = unit.discovered()?;
         let table = unit.reader.table(discovered.clone()).await?;
         detail = format!(
             "{detail}, newest {}: {} objects, {} rows",

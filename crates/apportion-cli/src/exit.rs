@@ -11,10 +11,14 @@ pub enum ExitStatus {
     Success,
     /// At least one unit failed; the others were published.
     UnitFailed,
+    /// The command was asked to stop; what was done is published, the next run does the rest.
+    Stopped,
     /// The command line or the pipeline is wrong; nothing was done.
     Usage,
     /// A check or the reconciliation stopped a publication: the money does not tie.
     CheckFailed,
+    /// Another run holds the lock of the destination; nothing was done.
+    Locked,
 }
 
 impl ExitStatus {
@@ -26,6 +30,9 @@ impl ExitStatus {
             Self::UnitFailed => 1,
             Self::Usage => 2,
             Self::CheckFailed => 3,
+            Self::Stopped => 4,
+            // EX_TEMPFAIL of sysexits.h: try again later.
+            Self::Locked => 75,
         }
     }
 
@@ -33,7 +40,8 @@ impl ExitStatus {
     #[must_use]
     pub const fn of_unit(kind: ErrorKind) -> Self {
         match kind {
-            ErrorKind::CheckFailed => Self::CheckFailed,
+            ErrorKind::CheckFailed | ErrorKind::Held => Self::CheckFailed,
+            ErrorKind::Stopped => Self::Stopped,
             _ => Self::UnitFailed,
         }
     }
@@ -43,7 +51,9 @@ impl ExitStatus {
     pub const fn of_command(kind: ErrorKind) -> Self {
         match kind {
             ErrorKind::Config | ErrorKind::SqlInvalid => Self::Usage,
-            ErrorKind::CheckFailed => Self::CheckFailed,
+            ErrorKind::CheckFailed | ErrorKind::Held => Self::CheckFailed,
+            ErrorKind::Stopped => Self::Stopped,
+            ErrorKind::Locked => Self::Locked,
             _ => Self::UnitFailed,
         }
     }

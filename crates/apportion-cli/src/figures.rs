@@ -27,6 +27,7 @@ impl AllocationReport {
             top_targets: Vec::new(),
             unit_costs: Vec::new(),
             rules: Vec::new(),
+            reasons: Vec::new(),
             notes: Vec::new(),
             error: None,
             seconds: 0.0,

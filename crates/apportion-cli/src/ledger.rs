@@ -1,28 +1,40 @@
 //! The run's own document in the ledger, and the digests that identify what a unit read.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use apportion_sinks::Provenance;
 use apportion_sinks::ledger::{ErrorEntry, InputObject, LedgerSum, RunEntry, RunLedger, UnitEntry, UnitStatus};
-use apportion_spec::{BillingPeriod, Error, Result};
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use chrono::Utc;
 use object_store::ObjectMeta;
-use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 
-use crate::project::hex;
+use crate::changes;
 use crate::report::LedgerTotals;
 use crate::run::Run;
+use crate::stop::Publishing;
 
-/// The ledger of the run under way.
+/// The ledger of the run under way. Several units may report to it at the same time.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    document: RunLedger,
+    document: Mutex<RunLedger>,
+    /// Name of the document.
+    name: String,
 }
 
 /// A unit of work under way, with its entry.
 #[derive(Debug)]
 pub(crate) struct UnitWork {
     pub(crate) entry: UnitEntry,
+    /// Set while its tables are being replaced.
+    pub(crate) publishing: Publishing,
+    /// Digest of what the listing showed of its billing period.
+    pub(crate) listing_digest: Option<String>,
+    /// Digest of the charges it was computed from, by source.
+    pub(crate) charges: BTreeMap<String, String>,
+    /// Spans of telemetry it read, half open, in seconds since 1970.
+    pub(crate) telemetry_spans: Vec<(i64, i64)>,
     started: Instant,
     step: Instant,
 }
@@ -42,9 +54,8 @@ impl UnitWork {
 
     /// Notes the objects read and their digest.
     pub(crate) fn read<'a>(&mut self, objects: impl Iterator<Item = &'a ObjectMeta>) {
-        let mut digest = Sha256::new();
-        for object in objects {
-            digest.update(format!("{}\n{}\n{:?}\n", object.location, object.size, object.e_tag));
+        let objects: Vec<&ObjectMeta> = objects.collect();
+        for object in &objects {
             self.entry.inputs.push(InputObject {
                 object: object.location.to_string(),
                 bytes: object.size,
@@ -52,7 +63,7 @@ impl UnitWork {
                 last_modified: Some(object.last_modified),
             });
         }
-        self.entry.input_digest = Some(hex(&digest.finalize()));
+        self.entry.input_digest = Some(changes::of_objects(objects));
     }
 
     /// Notes the sums of one currency.
@@ -89,15 +100,23 @@ impl Ledger {
             sql_digest: run.sql_digest.clone(),
             rules_digest: None,
             units: Vec::new(),
+            units_up_to_date: 0,
         };
-        Ok(Self { document: RunLedger::start(run.destination.place.clone(), entry).await? })
+        let document = RunLedger::start(run.destination.place.clone(), entry).await?;
+        Ok(Self { name: document.document(), document: Mutex::new(document) })
     }
 
     /// A unit starts.
     ///
     /// # Errors
     /// Those of the destination's store.
-    pub(crate) async fn begin(&mut self, table: &str, source: Option<&str>, period: BillingPeriod) -> Result<UnitWork> {
+    pub(crate) async fn begin(
+        &self,
+        table: &str,
+        source: Option<&str>,
+        period: BillingPeriod,
+        reasons: &[String],
+    ) -> Result<UnitWork> {
         let entry = UnitEntry {
             table: table.to_owned(),
             source: source.map(str::to_owned),
@@ -113,38 +132,52 @@ impl Ledger {
             rows: None,
             sums: Vec::new(),
             conversion_residuals: Vec::new(),
-            milliseconds: std::collections::BTreeMap::new(),
+            milliseconds: BTreeMap::new(),
             published: Vec::new(),
             notes: Vec::new(),
-            reason: None,
+            reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
             error: None,
         };
-        self.document.record(entry.clone()).await?;
+        self.document.lock().await.record(entry.clone()).await?;
         let now = Instant::now();
-        Ok(UnitWork { entry, started: now, step: now })
+        Ok(UnitWork {
+            entry,
+            publishing: Publishing::default(),
+            listing_digest: None,
+            charges: BTreeMap::new(),
+            telemetry_spans: Vec::new(),
+            started: now,
+            step: now,
+        })
     }
 
     /// A unit ended.
     ///
     /// # Errors
     /// Those of the destination's store.
-    pub(crate) async fn end(&mut self, mut unit: UnitWork, error: Option<&Error>) -> Result<()> {
+    pub(crate) async fn end(&self, mut unit: UnitWork, error: Option<&Error>) -> Result<()> {
         unit.entry.finished_at = Some(Utc::now());
         unit.entry.error = error.map(ErrorEntry::from);
         unit.entry.status = match error {
+            Some(error) if error.kind() == ErrorKind::Stopped => UnitStatus::Stopped,
+            Some(error) if error.kind() == ErrorKind::Held => UnitStatus::Held,
             Some(_) => UnitStatus::Failed,
             None if unit.entry.published.iter().any(|published| published.changed) => UnitStatus::Published,
             None => UnitStatus::Unchanged,
         };
-        self.document.record(unit.entry).await
+        self.document.lock().await.record(unit.entry).await
     }
 
-    /// The run ended.
+    /// The run ended; so many units had nothing to be done.
     ///
     /// # Errors
     /// Those of the destination's store.
-    pub(crate) async fn finish(&mut self) -> Result<()> {
-        self.document.update(|entry| entry.finished_at = Some(Utc::now())).await
+    pub(crate) async fn finish(&self, up_to_date: u64) -> Result<()> {
+        let end = |entry: &mut RunEntry| {
+            entry.finished_at = Some(Utc::now());
+            entry.units_up_to_date = up_to_date;
+        };
+        self.document.lock().await.update(end).await
     }
 
     /// What is stored beside a publication of this unit.
@@ -155,7 +188,7 @@ impl Ledger {
             input_digest: unit.entry.input_digest.clone().unwrap_or_default(),
             configuration_digest: run.project.digest.clone(),
             rules_digest: allocates.then(|| run.project.digest.clone()),
-            ledger_entry: Some(self.document.document()),
+            ledger_entry: Some(self.name.clone()),
             computed_from: unit.entry.computed_from.clone(),
         }
     }

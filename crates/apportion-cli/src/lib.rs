@@ -6,16 +6,19 @@
 
 mod allocate;
 pub mod args;
+mod changes;
 mod check;
 mod destination;
 mod exit;
 mod figures;
+mod hold;
 mod init;
 mod ledger;
 mod logging;
 mod money;
 mod normalize;
 mod output;
+mod periods;
 mod plan;
 mod progress;
 mod project;
@@ -26,15 +29,21 @@ mod reporting;
 mod rows;
 mod run;
 mod staging;
+mod stop;
 mod summary;
+mod survey;
 mod tables;
 mod telemetry;
+mod units;
 
 use apportion_spec::{Error, ErrorKind, Result};
 use clap::CommandFactory;
 
 use crate::args::{Cli, Command};
 pub use crate::exit::ExitStatus;
+
+/// How long threads that are still busy may hold up the end of the process.
+const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Runs one command to its exit status; prints results and errors.
 #[must_use]
@@ -44,7 +53,12 @@ pub fn main(cli: Cli) -> ExitStatus {
         .enable_all()
         .build()
         .map_err(|error| Error::new(ErrorKind::ResourcesExhausted, "threads cannot be started").with_source(error))
-        .and_then(|runtime| runtime.block_on(dispatch(cli.command)));
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(dispatch(cli.command));
+            // Work that was abandoned may still hold a thread; a process that is to stop does not wait for it.
+            runtime.shutdown_timeout(SHUTDOWN);
+            outcome
+        });
     outcome.unwrap_or_else(|error| {
         output::failure(&error);
         ExitStatus::of_command(error.kind())
@@ -55,6 +69,7 @@ async fn dispatch(command: Command) -> Result<ExitStatus> {
     match command {
         Command::Run(args) => run::run(&args).await,
         Command::Plan(args) => plan::plan(&args).await,
+        Command::Backfill(args) => run::backfill(&args).await,
         Command::Check(args) => check::check(&args).await,
         Command::Query(args) => query::query(&args).await.map(|()| ExitStatus::Success),
         Command::Init(args) => init::init(&args.file).map(|()| ExitStatus::Success),

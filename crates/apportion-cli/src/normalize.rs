@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apportion_engine::{CheckOutcome, contract};
-use apportion_sinks::ledger::PublishedEntry;
+use apportion_sinks::units::PublishedUnit;
 use apportion_sinks::{PublishUnit, StagedTable, staged_table};
 use apportion_sources::SourceTable;
 use apportion_spec::pipeline::{CostBasis, SourceFormat};
@@ -16,8 +16,8 @@ use datafusion::common::ScalarValue;
 use datafusion::prelude::SessionContext;
 
 use crate::figures;
+use crate::hold::refuse_smaller;
 use crate::ledger::{Ledger, UnitWork};
-use crate::plan::{Unfound, Unit, bytes, version};
 use crate::progress::Progress;
 use crate::reconcile;
 use crate::report::{SourceUnitReport, Status};
@@ -25,6 +25,7 @@ use crate::rows::rows;
 use crate::run::Run;
 use crate::staging::{Staging, query_error};
 use crate::tables::FOCUS_CHARGES;
+use crate::units::{Unit, bytes, version};
 
 /// The SQL models of a provider: what charges are made of, and the independent control.
 pub(crate) struct ProviderModels {
@@ -62,18 +63,20 @@ pub(crate) fn parameters(source: &str, period: BillingPeriod, basis: CostBasis) 
     ])
 }
 
-/// Normalises and publishes one unit.
+/// Normalises and publishes one unit. `before` is what is published of it.
 ///
 /// # Errors
 /// Whatever stopped it; nothing of the unit was published then.
 pub(crate) async fn normalize(
     run: &Run,
     unit: &Unit<'_>,
+    before: Option<&PublishedUnit>,
     ledger: &Ledger,
     work: &mut UnitWork,
     progress: &Progress,
 ) -> Result<SourceUnitReport> {
-    let discovered = unit.discovered().map_err(Unfound::to_error)?;
+    let discovered = unit.discovered()?;
+    work.listing_digest.clone_from(&unit.listing_digest);
     work.read(discovered.objects.iter());
     work.entry.manifest = discovered.manifest.as_ref().map(version);
     let staging = run.staging()?;
@@ -106,13 +109,15 @@ pub(crate) async fn normalize(
         work.sums(currency, sums);
     }
     source.verify_unchanged().await?;
+    if let Some(before) = before.filter(|_| !run.accept_smaller) {
+        refuse_smaller(before, staged.rows, &totals, run.project.pipeline.runs.hold_when_smaller_by)?;
+    }
     work.step("reconcile");
 
     let provenance = ledger.provenance(run, work);
     let digest = staged.digest();
     let publication = PublishUnit { table: spec, partition, parts: staged.parts, provenance: provenance.clone() };
-    let published = run.destination.sink.publish(&publication).await?;
-    work.entry.published.push(PublishedEntry::new(FOCUS_CHARGES, &publication.partition, &published, digest));
+    let published = run.publish(&publication, digest, work).await?;
     reconcile::publish(run, &staging, proof, "normalization", unit.source_name(), unit.period, provenance, work)
         .await?;
     work.entry.notes.clone_from(&notes);
@@ -124,6 +129,7 @@ pub(crate) async fn normalize(
         rows: staged.rows,
         totals,
         notes,
+        reasons: unit.reasons().to_vec(),
         ..SourceUnitReport::empty(unit.source_name(), unit.period)
     })
 }

@@ -1,166 +1,19 @@
-//! What a run would read and write: the discovered units, and `apportion plan`, which prints them.
+//! `apportion plan`: what a run would read and write, and why. Nothing is written.
 
-use std::collections::BTreeSet;
-
-use apportion_sources::{self as sources, inventory};
-use apportion_sources::{DiscoveredUnit, Inventory, Location, ManifestIdentity, SourceTable, StoreOptions};
-use apportion_spec::pipeline::{Source, SourceFormat};
-use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+use apportion_engine::ModelGraph;
+use apportion_sinks::units::TelemetryIndex;
+use apportion_spec::Result;
 use serde::Serialize;
 
 use crate::args::{ReportFormat, RunArgs};
+use crate::changes::{Decisive, Published};
+use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
 use crate::output::{self, columns, size};
 use crate::project::{PeriodSelection, Project};
-use crate::tables::PUBLISHED;
-
-/// One source, opened and listed.
-#[derive(Debug)]
-pub(crate) struct OpenSource {
-    format: SourceFormat,
-    location: Location,
-    inventory: Inventory,
-    /// Delivered columns to keep.
-    kept: Vec<String>,
-}
-
-impl OpenSource {
-    async fn open(source: &Source, project: &Project) -> Result<Self> {
-        let location = Location::open(&source.location, &project.base, &StoreOptions::from(&source.store)).await?;
-        let inventory = inventory(sources::format(source.format), &location).await?;
-        Ok(Self { format: source.format, location, inventory, kept: source.keep.clone() })
-    }
-
-    /// Opens discovered objects as the relation of their format.
-    ///
-    /// # Errors
-    /// Those of conforming: wrong types, missing columns, unreadable objects.
-    pub(crate) async fn table(&self, unit: DiscoveredUnit) -> Result<SourceTable> {
-        sources::open_unit(sources::format(self.format), &self.location, unit, &self.kept).await
-    }
-}
-
-/// One source in one billing period, found or not.
-#[derive(Debug)]
-pub(crate) struct Unit<'a> {
-    pub(crate) source: &'a Source,
-    pub(crate) reader: &'a OpenSource,
-    pub(crate) period: BillingPeriod,
-    found: Result<DiscoveredUnit, Unfound>,
-}
-
-/// Why a unit was not found, kept so that the run can report it beside the others.
-#[derive(Debug, Clone)]
-pub(crate) struct Unfound {
-    kind: ErrorKind,
-    message: String,
-}
-
-impl Unfound {
-    pub(crate) fn to_error(&self) -> Error {
-        Error::new(self.kind, self.message.clone())
-    }
-}
-
-impl Unit<'_> {
-    pub(crate) fn source_name(&self) -> &str {
-        &self.source.name
-    }
-
-    pub(crate) const fn discovered(&self) -> Result<&DiscoveredUnit, &Unfound> {
-        self.found.as_ref()
-    }
-}
-
-/// All units of a run.
-#[derive(Debug)]
-pub(crate) struct Units<'a> {
-    units: Vec<Unit<'a>>,
-}
-
-impl<'a> Units<'a> {
-    /// Billing periods in order.
-    pub(crate) fn periods(&self) -> Vec<BillingPeriod> {
-        let periods: BTreeSet<BillingPeriod> = self.units.iter().map(|unit| unit.period).collect();
-        periods.into_iter().collect()
-    }
-
-    /// The units of one period, by source name.
-    pub(crate) fn of(&self, period: BillingPeriod) -> impl Iterator<Item = &Unit<'a>> {
-        self.units.iter().filter(move |unit| unit.period == period)
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.units.len()
-    }
-
-    /// Bytes of all objects.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.units.iter().filter_map(|unit| unit.found.as_ref().ok()).map(bytes).sum()
-    }
-}
-
-/// The manifest's own name for what it delivers, else its path.
-pub(crate) fn version(manifest: &ManifestIdentity) -> String {
-    manifest.delivery.clone().unwrap_or_else(|| manifest.path.to_string())
-}
-
-/// Bytes of a unit's objects.
-pub(crate) fn bytes(unit: &DiscoveredUnit) -> u64 {
-    unit.objects.iter().map(|object| object.size).sum()
-}
-
-/// The sources of a run, opened.
-#[derive(Debug)]
-pub(crate) struct OpenSources<'a> {
-    sources: Vec<(&'a Source, OpenSource)>,
-}
-
-impl<'a> OpenSources<'a> {
-    /// Opens the named sources, or all.
-    ///
-    /// # Errors
-    /// Those of opening a store: every source must be reachable before anything is written.
-    pub(crate) async fn open(project: &'a Project, names: &[String]) -> Result<Self> {
-        let mut sources = Vec::new();
-        for source in &project.pipeline.sources {
-            if names.is_empty() || names.contains(&source.name) {
-                let reader =
-                    OpenSource::open(source, project).await.map_err(|error| error.with("source", &source.name))?;
-                sources.push((source, reader));
-            }
-        }
-        Ok(Self { sources })
-    }
-
-    /// Finds the units of the selected periods.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`] when no source has any selected period.
-    pub(crate) async fn discover(&self, selection: &PeriodSelection) -> Result<Units<'_>> {
-        let mut units = Vec::new();
-        for (source, reader) in &self.sources {
-            let existing = reader.inventory.periods();
-            let mut periods: BTreeSet<BillingPeriod> = existing.filter(|period| selection.includes(*period)).collect();
-            if let PeriodSelection::Named(named) = selection {
-                periods.extend(named);
-            }
-            for period in periods {
-                let found = reader
-                    .inventory
-                    .unit(period)
-                    .await
-                    .map_err(|error| Unfound { kind: error.kind(), message: error.to_string() });
-                units.push(Unit { source, reader, period, found });
-            }
-        }
-        if units.is_empty() {
-            return Err(Error::new(ErrorKind::NotFound, "no source has a billing period in the selected range"));
-        }
-        units.sort_by(|a, b| (a.period, &a.source.name).cmp(&(b.period, &b.source.name)));
-        Ok(Units { units })
-    }
-}
+use crate::survey::TelemetrySurvey;
+use crate::tables::{FOCUS_CHARGES, PUBLISHED, RECONCILIATION, REPORTING_CHARGES};
+use crate::units::{OpenSources, Unit, Units, bytes, version};
 
 #[derive(Debug, Serialize)]
 struct PlannedUnit {
@@ -168,6 +21,8 @@ struct PlannedUnit {
     source: String,
     format: &'static str,
     cost_basis: &'static str,
+    /// Why it would be read; empty when it is up to date.
+    reasons: Vec<String>,
     objects: Vec<String>,
     bytes: u64,
     manifest: Option<String>,
@@ -180,8 +35,17 @@ struct PlanReport {
     pipeline: String,
     destination: String,
     units: Vec<PlannedUnit>,
+    allocations: Vec<PlannedAllocation>,
     rules: Vec<PlannedRule>,
     writes: Vec<String>,
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct PlannedAllocation {
+    billing_period: String,
+    /// Why it would be computed; empty when it is up to date.
+    reasons: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -201,10 +65,16 @@ pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
     let project = Project::load(&args.pipeline)?;
     project.check_sources(&args.source)?;
     crate::check::expressions(&project)?;
-    let selection = PeriodSelection::try_new(args)?;
+    let selection = PeriodSelection::try_new(args, &project.pipeline, chrono::Utc::now().date_naive())?;
+    let models = ModelGraph::embedded()?;
+    let decisive = Decisive { pipeline: &project.pipeline, models: &models };
     let sources = OpenSources::open(&project, &args.source).await?;
-    let units = sources.discover(&selection).await?;
-    let report = describe(&project, &units, args.destination.as_deref());
+    let destination = OpenDestination::open(Some(&project), args.destination.as_deref(), args.table_format).await?;
+    let published = Published::read(&destination.place, args.force).await?;
+    let units = sources.discover(&selection, &published, &decisive).await?;
+    let remembered = TelemetryIndex::read(&destination.place).await?;
+    let survey = TelemetrySurvey::take(&project, &remembered).await.ok();
+    let report = describe(&project, &units, &published, &decisive, survey.as_ref(), destination.shown);
     match args.format {
         ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report).unwrap_or_default()),
         ReportFormat::Table => output::result(&render(&report)),
@@ -213,24 +83,14 @@ pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
     Ok(if failed { ExitStatus::UnitFailed } else { ExitStatus::Success })
 }
 
-fn describe(project: &Project, units: &Units<'_>, destination: Option<&str>) -> PlanReport {
-    let planned = units.units.iter().map(|unit| {
-        let found = unit.found.as_ref();
-        PlannedUnit {
-            billing_period: unit.period.to_string(),
-            source: unit.source.name.clone(),
-            format: unit.source.format.as_str(),
-            cost_basis: unit.source.cost_basis_in(unit.period).as_str(),
-            objects: found.map_or_else(
-                |_| Vec::new(),
-                |it| it.objects.iter().map(|object| object.location.to_string()).collect(),
-            ),
-            bytes: found.map_or(0, bytes),
-            manifest: found.ok().and_then(|it| it.manifest.as_ref().map(version)),
-            notes: found.map_or_else(|_| Vec::new(), |it| it.notes.clone()),
-            error: found.err().map(|error| error.message.clone()),
-        }
-    });
+fn describe(
+    project: &Project,
+    units: &Units<'_>,
+    published: &Published,
+    decisive: &Decisive<'_>,
+    survey: Option<&TelemetrySurvey>,
+    destination: String,
+) -> PlanReport {
     let allocation = project.pipeline.allocation.as_ref();
     let rules = allocation.into_iter().flat_map(|allocation| allocation.rules()).map(|(stage, rule)| PlannedRule {
         stage: stage.name.clone(),
@@ -239,31 +99,65 @@ fn describe(project: &Project, units: &Units<'_>, destination: Option<&str>) -> 
         when: rule.when.as_ref().map_or_else(|| "always".to_owned(), |when| when.text.clone()),
         drivers: rule.method.drivers().into_iter().map(str::to_owned).collect(),
     });
-    let mut writes = Vec::new();
-    for table in PUBLISHED {
-        let by_source = matches!(table, "focus_charges" | "reconciliation");
-        if by_source || allocation.is_some() {
-            for period in units.periods() {
-                for unit in units.of(period).filter(|unit| unit.found.is_ok()) {
-                    let source = if by_source { format!("x_Source={}/", unit.source.name) } else { String::new() };
-                    writes.push(format!("{table}/{source}x_BillingPeriod={period}/"));
-                }
-            }
+    let mut allocations = Vec::new();
+    for period in units.periods().into_iter().filter(|_| allocation.is_some()) {
+        let mut reasons = published.allocation_reasons(decisive, period, survey);
+        let read: Vec<&str> = units.of(period).filter(|it| it.found().is_some()).map(Unit::source_name).collect();
+        if !read.is_empty() && published.allocation(period).is_some() {
+            reasons.push(format!("the charges of {} are read again", read.join(", ")));
         }
+        allocations.push(PlannedAllocation { billing_period: period.to_string(), reasons });
     }
-    writes.dedup();
     PlanReport {
         pipeline: project.pipeline.name.clone(),
-        destination: destination.unwrap_or(&project.pipeline.destination.location).to_owned(),
-        units: planned.collect(),
+        destination,
+        writes: writes(units, &allocations, project.pipeline.reporting.is_some()),
+        units: units.all().iter().map(planned).collect(),
+        allocations,
         rules: rules.collect(),
-        writes,
+        notes: units.notes.clone(),
     }
 }
 
+fn planned(unit: &Unit<'_>) -> PlannedUnit {
+    let found = unit.found();
+    PlannedUnit {
+        billing_period: unit.period.to_string(),
+        source: unit.source.name.clone(),
+        format: unit.source.format.as_str(),
+        cost_basis: unit.source.cost_basis_in(unit.period).as_str(),
+        reasons: unit.reasons().to_vec(),
+        objects: found
+            .map_or_else(Vec::new, |it| it.objects.iter().map(|object| object.location.to_string()).collect()),
+        bytes: found.map_or(0, bytes),
+        manifest: found.and_then(|it| it.manifest.as_ref().map(version)),
+        notes: found.map_or_else(Vec::new, |it| it.notes.clone()),
+        error: unit.unfound().map(str::to_owned),
+    }
+}
+
+/// Partitions that would be written.
+fn writes(units: &Units<'_>, allocations: &[PlannedAllocation], reports: bool) -> Vec<String> {
+    let mut writes = Vec::new();
+    for unit in units.all().iter().filter(|unit| unit.found().is_some()) {
+        writes.push(format!("{FOCUS_CHARGES}/x_Source={}/x_BillingPeriod={}/", unit.source.name, unit.period));
+        let place = format!("x_Source={}/x_BillingPeriod={}/", unit.source.name, unit.period);
+        writes.push(format!("{RECONCILIATION}/x_Stage=normalization/{place}"));
+    }
+    for allocation in allocations.iter().filter(|allocation| !allocation.reasons.is_empty()) {
+        let period = &allocation.billing_period;
+        let tables = PUBLISHED.iter().filter(|table| !matches!(**table, FOCUS_CHARGES | RECONCILIATION));
+        let tables = tables.filter(|table| reports || **table != REPORTING_CHARGES);
+        writes.extend(tables.map(|table| format!("{table}/x_BillingPeriod={period}/")));
+        writes.push(format!("{RECONCILIATION}/x_Stage=allocation/x_Source=*/x_BillingPeriod={period}/"));
+    }
+    writes
+}
+
 fn render(report: &PlanReport) -> String {
-    let rows: Vec<Vec<String>> = report
-        .units
+    let (to_read, rest): (Vec<&PlannedUnit>, Vec<&PlannedUnit>) =
+        report.units.iter().partition(|unit| !unit.reasons.is_empty() || unit.error.is_some());
+    let rows: Vec<Vec<String>> = to_read
         .iter()
         .map(|unit| {
             vec![
@@ -277,10 +171,22 @@ fn render(report: &PlanReport) -> String {
         })
         .collect();
     let mut text = columns(&["Would read", "format", "basis", "objects", "size", "version"], &rows);
-    for unit in &report.units {
-        for note in unit.notes.iter().chain(&unit.error) {
+    for unit in &to_read {
+        let because = (!unit.reasons.is_empty()).then(|| format!("because {}", unit.reasons.join("; ")));
+        for note in because.iter().chain(&unit.notes).chain(&unit.error) {
             text.push_str(&format!("\n  {} {}: {note}", unit.billing_period, unit.source));
         }
+    }
+    for allocation in report.allocations.iter().filter(|allocation| !allocation.reasons.is_empty()) {
+        let because = allocation.reasons.join("; ");
+        text.push_str(&format!("\n  {} allocation: because {because}", allocation.billing_period));
+    }
+    let allocated = report.allocations.iter().filter(|allocation| allocation.reasons.is_empty()).count();
+    if !rest.is_empty() || allocated > 0 {
+        text.push_str(&format!("\n\nUp to date: {} units of charges, {allocated} allocations", rest.len()));
+    }
+    for note in &report.notes {
+        text.push_str(&format!("\n  {note}"));
     }
     if !report.rules.is_empty() {
         let rows: Vec<Vec<String>> = report
@@ -300,10 +206,7 @@ fn render(report: &PlanReport) -> String {
         text.push_str("\n\n");
         text.push_str(&columns(&["Rules, first match wins", "stage", "method", "drivers", "when"], &rows));
     }
-    text.push_str(&format!(
-        "\n\nWould write to {}\n  {}\nNothing was written.",
-        report.destination,
-        report.writes.join("\n  ")
-    ));
+    let writes = if report.writes.is_empty() { "nothing".to_owned() } else { report.writes.join("\n  ") };
+    text.push_str(&format!("\n\nWould write to {}\n  {writes}\nNothing was written.", report.destination));
     text
 }

@@ -14,7 +14,7 @@ use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::grouped;
-use crate::plan::Units;
+use crate::units::Units;
 
 /// Progress of one run.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Starts a bar when standard error is a terminal.
-    pub(crate) fn new(units: &Units, allocates: bool) -> Self {
-        let count = units.count() as u64 + if allocates { units.periods().len() as u64 } else { 0 };
+    pub(crate) fn new(units: &Units, allocations: usize) -> Self {
+        let count = (units.to_do() + allocations) as u64;
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(units.bytes().max(1));
             let style = ProgressStyle::with_template(

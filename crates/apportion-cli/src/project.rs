@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use apportion_focus::catalog;
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Pipeline, Result, Vocabulary, did_you_mean};
+use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 
 use crate::args::{Limits, RunArgs};
@@ -86,14 +87,22 @@ pub(crate) enum PeriodSelection {
     Named(Vec<BillingPeriod>),
     /// Every existing period from the first to the last, either end open.
     Range(Option<BillingPeriod>, Option<BillingPeriod>),
+    /// The current period, so many before it, and older ones that are published already.
+    Open {
+        /// The period of today.
+        current: BillingPeriod,
+        /// How many before it are always looked at; `None` for all.
+        look_back: Option<u32>,
+    },
 }
 
 impl PeriodSelection {
-    /// What `--period`, `--from` and `--to` say together.
+    /// What `--period`, `--from`, `--to` and `--as-of` say together with the pipeline. `today` is asked only
+    /// where nothing else says what the current period is.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the range is empty.
-    pub(crate) fn try_new(args: &RunArgs) -> Result<Self> {
+    pub(crate) fn try_new(args: &RunArgs, pipeline: &Pipeline, today: NaiveDate) -> Result<Self> {
         if !args.period.is_empty() {
             let mut periods = args.period.clone();
             periods.sort();
@@ -101,7 +110,11 @@ impl PeriodSelection {
             return Ok(Self::Named(periods));
         }
         match (args.from, args.to) {
-            (None, None) => Ok(Self::All),
+            (None, None) if pipeline.runs.look_back.is_none() && args.as_of.is_none() => Ok(Self::All),
+            (None, None) => Ok(Self::Open {
+                current: BillingPeriod::containing(args.as_of.unwrap_or(today)),
+                look_back: pipeline.runs.look_back,
+            }),
             (Some(from), Some(to)) if to < from => {
                 Err(Error::new(ErrorKind::Config, format!("--to {to} is before --from {from}")))
             }
@@ -109,10 +122,14 @@ impl PeriodSelection {
         }
     }
 
-    /// Whether `period` is meant.
+    /// Whether `period` is meant; `published` says whether something of it is published already.
     #[must_use]
-    pub(crate) fn includes(&self, period: BillingPeriod) -> bool {
+    pub(crate) fn includes(&self, period: BillingPeriod, published: bool) -> bool {
         match self {
+            Self::Open { current, look_back } => {
+                let first = look_back.map(|back| (0..back.min(1_200)).fold(*current, |period, _| period.previous()));
+                period <= *current && (published || first.is_none_or(|first| first <= period))
+            }
             Self::All => true,
             Self::Named(periods) => periods.contains(&period),
             Self::Range(from, to) => from.is_none_or(|from| from <= period) && to.is_none_or(|to| period <= to),

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use apportion_engine::ModelGraph;
-use apportion_sinks::ledger::PublishedEntry;
 use apportion_sinks::{Provenance, PublishUnit};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use datafusion::common::ScalarValue;
@@ -131,7 +130,5 @@ pub(crate) async fn publish(
     ];
     let digest = staged.digest();
     let unit = PublishUnit { table: spec, partition, parts: staged.parts, provenance };
-    let published = run.destination.sink.publish(&unit).await?;
-    work.entry.published.push(PublishedEntry::new(RECONCILIATION, &unit.partition, &published, digest));
-    Ok(())
+    run.publish(&unit, digest, work).await.map(|_| ())
 }

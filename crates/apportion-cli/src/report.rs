@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use apportion_spec::{BillingPeriod, Error};
+use apportion_spec::{BillingPeriod, Error, ErrorKind};
 use serde::Serialize;
 
 use crate::exit::ExitStatus;
@@ -25,6 +25,10 @@ pub(crate) struct RunReport {
     pub(crate) sources: Vec<SourceUnitReport>,
     /// Allocation per billing period.
     pub(crate) allocations: Vec<AllocationReport>,
+    /// What the reader should know about the run as a whole.
+    pub(crate) notes: Vec<String>,
+    /// Whether the run was asked to stop before it was done.
+    pub(crate) stopped: bool,
     /// Seconds by phase: `discover`, `normalize`, `allocate`, `total`.
     pub(crate) seconds: BTreeMap<String, f64>,
 }
@@ -37,6 +41,12 @@ pub(crate) enum Status {
     Published,
     /// The tables already held exactly this content.
     Unchanged,
+    /// Nothing it is made from changed, so it was not computed again.
+    UpToDate,
+    /// It became suspiciously small and waits to be accepted; what was published before stays.
+    Held,
+    /// The run was asked to stop before it was published.
+    Stopped,
     /// Nothing of this unit was published.
     Failed,
 }
@@ -50,6 +60,17 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     #[serde(skip)]
     pub(crate) status: ExitStatus,
+}
+
+impl From<&Error> for Status {
+    /// The status of a unit that ended with this error.
+    fn from(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::Held => Self::Held,
+            ErrorKind::Stopped => Self::Stopped,
+            _ => Self::Failed,
+        }
+    }
 }
 
 impl From<&Error> for Failure {
@@ -88,6 +109,8 @@ pub(crate) struct SourceUnitReport {
     pub(crate) rows: u64,
     /// Totals by currency.
     pub(crate) totals: BTreeMap<String, LedgerTotals>,
+    /// Why it was computed; empty when it was not.
+    pub(crate) reasons: Vec<String>,
     /// What the reader should know: superseded assemblies, unknown columns, warnings of checks.
     pub(crate) notes: Vec<String>,
     /// Why it failed.
@@ -107,6 +130,7 @@ impl SourceUnitReport {
             bytes_read: 0,
             rows: 0,
             totals: BTreeMap::new(),
+            reasons: Vec::new(),
             notes: Vec::new(),
             error: None,
             seconds: 0.0,
@@ -135,6 +159,8 @@ pub(crate) struct AllocationReport {
     pub(crate) unit_costs: Vec<UnitCost>,
     /// Charges and effective cost by rule.
     pub(crate) rules: Vec<RuleOutcome>,
+    /// Why it was computed; empty when it was not.
+    pub(crate) reasons: Vec<String>,
     /// What the reader should know.
     pub(crate) notes: Vec<String>,
     /// Why it failed.
@@ -190,6 +216,7 @@ impl RunReport {
     pub(crate) fn exit_status(&self) -> ExitStatus {
         let sources = self.sources.iter().filter_map(|unit| unit.error.as_ref());
         let allocations = self.allocations.iter().filter_map(|unit| unit.error.as_ref());
-        sources.chain(allocations).map(|failure| failure.status).max().unwrap_or(ExitStatus::Success)
+        let stopped = self.stopped.then_some(ExitStatus::Stopped);
+        sources.chain(allocations).map(|failure| failure.status).chain(stopped).max().unwrap_or(ExitStatus::Success)
     }
 }

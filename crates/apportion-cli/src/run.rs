@@ -1,31 +1,29 @@
 //! `apportion run`: the order of work of one run.
 //!
-//! Discover everything first, so that wrong names and missing periods are known before anything
-//! is written. Then, period by period: normalise each source, then allocate the period over all
-//! published sources. A unit that fails leaves the others running; the report and the exit code
-//! say so.
+//! Take the destination's lock, then discover everything, so that wrong names and missing periods
+//! are known before anything is written, and so is what changed since it was published. Then,
+//! period by period: normalise each source, then allocate the period over all published sources.
+//! A unit that fails leaves the others running; the report and the exit code say so.
 
 use std::path::Path;
 use std::time::Instant;
 
 use apportion_engine::{Engine, EngineOptions, ModelGraph};
-use apportion_spec::{BillingPeriod, Result};
+use apportion_sinks::ledger::PublishedEntry;
+use apportion_sinks::{DestinationLock, LockOwner, LockTiming, PublishUnit, Published as Publication};
+use apportion_spec::{Error, ErrorKind, Result};
 use sha2::{Digest, Sha256};
 
-use crate::allocate::Allocation;
-use crate::args::{ReportFormat, RunArgs};
-use crate::check::plan_rules;
+use crate::args::{BackfillArgs, ReportFormat, RunArgs};
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
-use crate::ledger::Ledger;
-use crate::normalize::normalize;
+use crate::ledger::UnitWork;
 use crate::output;
-use crate::plan::{OpenSources, Units};
-use crate::progress::Progress;
+use crate::periods;
 use crate::project::{EffectiveLimits, PeriodSelection, Project, hex};
-use crate::report::{AllocationReport, Failure, RunReport, SourceUnitReport, Status};
+use crate::stop::Stop;
 use crate::summary;
-use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, Tables};
+use crate::tables::Tables;
 
 /// Everything the units of one run share.
 #[derive(Debug)]
@@ -39,6 +37,11 @@ pub(crate) struct Run {
     pub(crate) run_id: String,
     /// Digest of every SQL model.
     pub(crate) sql_digest: String,
+    /// Publish months that became suspiciously small as well.
+    pub(crate) accept_smaller: bool,
+    /// The destination is ours as long as this is held.
+    lock: DestinationLock,
+    stop: Stop,
 }
 
 /// Sorts, joins and aggregations get one part in so many of the memory limit. The engine counts what
@@ -58,11 +61,31 @@ pub(crate) fn engine_options(limits: &EffectiveLimits) -> EngineOptions {
 ///
 /// # Errors
 /// Only what stops the command as a whole: configuration, an unknown source or period, a
-/// destination that cannot be opened. Failed units are in the report.
+/// destination that cannot be opened or that another run holds. Failed units are in the report.
 pub(crate) async fn run(args: &RunArgs) -> Result<ExitStatus> {
+    work(args, 1).await
+}
+
+/// Runs a pipeline for a range of billing periods.
+///
+/// # Errors
+/// As [`run`]; [`ErrorKind::Config`] without both ends of the range.
+pub(crate) async fn backfill(args: &BackfillArgs) -> Result<ExitStatus> {
+    if args.run.from.is_none() || args.run.to.is_none() {
+        let message = "a backfill needs both ends of the range: --from YYYY-MM --to YYYY-MM";
+        return Err(Error::new(ErrorKind::Config, message));
+    }
+    if args.parallel == 0 {
+        return Err(Error::new(ErrorKind::Config, "--parallel must be at least 1"));
+    }
+    work(&args.run, args.parallel).await
+}
+
+async fn work(args: &RunArgs, parallel: usize) -> Result<ExitStatus> {
+    let stop = Stop::listen();
     let project = Project::load(&args.pipeline)?;
     project.check_sources(&args.source)?;
-    let selection = PeriodSelection::try_new(args)?;
+    let selection = PeriodSelection::try_new(args, &project.pipeline, chrono::Utc::now().date_naive())?;
     let limits = EffectiveLimits::new(&args.limits, Some(&project.pipeline));
     let models = ModelGraph::embedded()?;
     let engine = Engine::try_new(&engine_options(&limits))?;
@@ -70,8 +93,16 @@ pub(crate) async fn run(args: &RunArgs) -> Result<ExitStatus> {
     let tables = Tables::new(Some(&project.pipeline));
     let run_id = new_run_id();
     let sql_digest = sql_digest(&models);
-    let run = Run { project, limits, engine, models, destination, tables, run_id, sql_digest };
-    let report = run.execute(args, &selection).await?;
+    let owner = LockOwner::this_process(&run_id);
+    let lock = DestinationLock::take(&destination.place, owner, LockTiming::default()).await?;
+    let accept_smaller = args.accept_smaller;
+    let run =
+        Run { project, limits, engine, models, destination, tables, run_id, sql_digest, accept_smaller, lock, stop };
+    let outcome = periods::work(&run, args, &selection, parallel).await;
+    if let Err(error) = run.lock.release().await {
+        tracing::warn!(%error, "the lock of the destination could not be given back; it expires by itself");
+    }
+    let report = outcome?;
     match args.format {
         ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report).unwrap_or_default()),
         ReportFormat::Table => output::result(&summary::render(&report)),
@@ -80,100 +111,21 @@ pub(crate) async fn run(args: &RunArgs) -> Result<ExitStatus> {
 }
 
 impl Run {
-    async fn execute(&self, args: &RunArgs, selection: &PeriodSelection) -> Result<RunReport> {
-        let started = Instant::now();
-        let plan = plan_rules(&self.engine.new_context(), &self.project)?;
-        let sources = OpenSources::open(&self.project, &args.source).await?;
-        let units = sources.discover(selection).await?;
-        let allocation = match plan {
-            Some(plan) => Some(Allocation::open(self, plan, &units.periods()).await),
-            None => None,
-        };
-        let mut report = RunReport {
-            pipeline: self.project.pipeline.name.clone(),
-            run_id: self.run_id.clone(),
-            destination: self.destination.shown.clone(),
-            table_format: format!("{:?}", self.destination.sink.format()).to_lowercase(),
-            ..RunReport::default()
-        };
-        report.seconds.insert("discover".to_owned(), seconds(started));
-        let mut ledger = Ledger::start(self).await?;
-        self.prepare_tables().await?;
-        let progress = Progress::new(&units, allocation.is_some());
-        let (mut normalizing, mut allocating) = (0.0, 0.0);
-        for period in units.periods() {
-            let phase = Instant::now();
-            self.normalize_period(&units, period, &mut ledger, &progress, &mut report).await?;
-            normalizing += seconds(phase);
-            let phase = Instant::now();
-            if let Some(allocation) = &allocation {
-                report.allocations.push(self.allocate_period(allocation, period, &mut ledger, &progress).await?);
-            }
-            allocating += seconds(phase);
-        }
-        progress.finish();
-        ledger.finish().await?;
-        report.seconds.insert("normalize".to_owned(), normalizing);
-        report.seconds.insert("allocate".to_owned(), allocating);
-        report.seconds.insert("total".to_owned(), seconds(started));
-        Ok(report)
+    /// Whether and when the process was asked to stop.
+    pub(crate) const fn stop(&self) -> &Stop {
+        &self.stop
     }
 
-    async fn prepare_tables(&self) -> Result<()> {
-        for name in crate::tables::PUBLISHED {
-            self.destination.sink.prepare(&self.tables.spec(name)?).await?;
-        }
-        Ok(())
-    }
-
-    async fn normalize_period(
-        &self,
-        units: &Units<'_>,
-        period: BillingPeriod,
-        ledger: &mut Ledger,
-        progress: &Progress,
-        report: &mut RunReport,
-    ) -> Result<()> {
-        for unit in units.of(period) {
-            progress.start(&format!("{period} {}", unit.source_name()));
-            let mut work = ledger.begin(FOCUS_CHARGES, Some(unit.source_name()), period).await?;
-            let outcome = normalize(self, unit, ledger, &mut work, progress).await;
-            let seconds = work.seconds();
-            ledger.end(work, outcome.as_ref().err()).await?;
-            let mut outcome = outcome.unwrap_or_else(|error| {
-                tracing::error!(source = unit.source_name(), billing_period = %period, "{error}");
-                SourceUnitReport {
-                    status: Status::Failed,
-                    error: Some(Failure::from(&error)),
-                    ..SourceUnitReport::empty(unit.source_name(), period)
-                }
-            });
-            outcome.seconds = seconds;
-            progress.done(outcome.bytes_read, outcome.rows);
-            report.sources.push(outcome);
-        }
-        Ok(())
-    }
-
-    async fn allocate_period(
-        &self,
-        allocation: &Allocation<'_>,
-        period: BillingPeriod,
-        ledger: &mut Ledger,
-        progress: &Progress,
-    ) -> Result<AllocationReport> {
-        progress.start(&format!("{period} allocation"));
-        let mut work = ledger.begin(ALLOCATED_CHARGES, None, period).await?;
-        let outcome = allocation.period(period, ledger, &mut work).await;
-        let seconds = work.seconds();
-        ledger.end(work, outcome.as_ref().err()).await?;
-        let mut outcome = outcome.unwrap_or_else(|error| {
-            tracing::error!(billing_period = %period, "{error}");
-            AllocationReport::failed(period, &error)
-        });
-        outcome.seconds = seconds;
-        progress.done(0, outcome.rows);
-        Ok(outcome)
+    /// Publishes a checked partition, as long as the destination is ours, and notes it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`] when another run took over, and those of publishing.
+    pub(crate) async fn publish(&self, unit: &PublishUnit, digest: String, work: &mut UnitWork) -> Result<Publication> {
+        self.lock.verify().await?;
+        work.publishing.begin();
+        let published = self.destination.sink.publish(unit).await?;
+        work.entry.published.push(PublishedEntry::new(unit, &published, digest));
+        Ok(published)
     }
 
     /// Where a unit may be put together.
@@ -182,7 +134,8 @@ impl Run {
     }
 }
 
-fn seconds(since: Instant) -> f64 {
+/// Seconds that passed.
+pub(crate) fn seconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64()
 }
 

@@ -11,9 +11,11 @@ use crate::report::{AllocationReport, RunReport, Status};
 #[must_use]
 pub(crate) fn render(report: &RunReport) -> String {
     let mut text = String::new();
+    up_to_date(&mut text, report);
     sources(&mut text, report);
     allocations(&mut text, report);
-    for allocation in report.allocations.iter().filter(|allocation| allocation.error.is_none()).rev().take(1) {
+    let computed = |allocation: &&AllocationReport| !allocation.top_targets.is_empty();
+    for allocation in report.allocations.iter().filter(computed).rev().take(1) {
         targets(&mut text, allocation);
         unit_costs(&mut text, allocation);
     }
@@ -27,13 +29,27 @@ const fn status(status: Status) -> &'static str {
     match status {
         Status::Published => "published",
         Status::Unchanged => "unchanged",
+        Status::UpToDate => "up to date",
+        Status::Held => "HELD BACK",
+        Status::Stopped => "stopped",
         Status::Failed => "FAILED",
+    }
+}
+
+/// Units that were left alone are counted, not listed: a destination holds years of them.
+fn up_to_date(text: &mut String, report: &RunReport) {
+    let sources = report.sources.iter().filter(|unit| unit.status == Status::UpToDate).count();
+    let allocations = report.allocations.iter().filter(|unit| unit.status == Status::UpToDate).count();
+    if sources + allocations > 0 {
+        let all = sources == report.sources.len() && allocations == report.allocations.len();
+        let lead = if all { "Everything is up to date" } else { "Up to date" };
+        let _ = writeln!(text, "{lead}: {sources} months of charges, {allocations} allocations\n");
     }
 }
 
 fn sources(text: &mut String, report: &RunReport) {
     let mut rows = Vec::new();
-    for unit in &report.sources {
+    for unit in report.sources.iter().filter(|unit| unit.status != Status::UpToDate) {
         let lead = |currency: &str| {
             vec![
                 format!("{} {}", unit.billing_period, unit.source),
@@ -54,12 +70,15 @@ fn sources(text: &mut String, report: &RunReport) {
             rows.push(row);
         }
     }
-    let _ = writeln!(text, "{}\n", columns(&["Charges", "", "read", "rows", "", "billed", "effective", "list"], &rows));
+    if !rows.is_empty() {
+        let header = ["Charges", "", "read", "rows", "", "billed", "effective", "list"];
+        let _ = writeln!(text, "{}\n", columns(&header, &rows));
+    }
 }
 
 fn allocations(text: &mut String, report: &RunReport) {
     let mut rows = Vec::new();
-    for unit in &report.allocations {
+    for unit in report.allocations.iter().filter(|unit| unit.status != Status::UpToDate) {
         for (currency, totals) in &unit.totals {
             let allocated = unit.allocated_effective.get(currency).copied().unwrap_or_default();
             let rest = Money(totals.effective.0 - allocated.0);
@@ -136,7 +155,8 @@ fn notes(text: &mut String, report: &RunReport) {
     let allocations = report.allocations.iter().flat_map(|unit| {
         unit.notes.iter().map(move |note| format!("  {} allocation: {}", unit.billing_period, first_line(note)))
     });
-    let lines: Vec<String> = sources.chain(allocations).collect();
+    let run = report.notes.iter().map(|note| format!("  {note}"));
+    let lines: Vec<String> = run.chain(sources).chain(allocations).collect();
     if !lines.is_empty() {
         let _ = writeln!(text, "Worth knowing\n{}\n", lines.join("\n"));
     }
@@ -156,13 +176,17 @@ fn failures(text: &mut String, report: &RunReport) {
     });
     let lines: Vec<String> = sources.chain(allocations).collect();
     if !lines.is_empty() {
-        let _ = writeln!(text, "Failed; what was published before is untouched\n{}\n", lines.join("\n"));
+        let lead = if report.stopped { "Stopped or failed" } else { "Failed or held back" };
+        let _ = writeln!(text, "{lead}; what was published before is untouched\n{}\n", lines.join("\n"));
     }
 }
 
 fn next_steps(text: &mut String, report: &RunReport) {
     let destination = report.destination.trim_end_matches('/');
     let _ = writeln!(text, "Tables ({}) in {destination}/", report.table_format);
+    if report.stopped {
+        let _ = writeln!(text, "The run was asked to stop; run again to do the rest");
+    }
     if report.allocations.iter().any(|unit| unit.error.is_none()) {
         let question = "SELECT x_AllocationTargetId, sum(EffectiveCost) AS EffectiveCost FROM allocated_charges GROUP BY 1 ORDER BY 2 DESC";
         let _ = writeln!(text, "Next: apportion query --destination {destination} \"{question}\"");

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use apportion_spec::{Error, ErrorKind, Result};
 
 use crate::destination::{Destination, INTERNAL_FOLDER};
-use crate::table::{PartitionValues, Published};
+use crate::table::{PartitionValues, PublishUnit, Published};
 
 pub use table::read_ledger;
 
@@ -52,6 +52,9 @@ pub struct RunEntry {
     /// What the run did, unit by unit.
     #[serde(default)]
     pub units: Vec<UnitEntry>,
+    /// How many further units it looked at and found up to date.
+    #[serde(default)]
+    pub units_up_to_date: u64,
 }
 
 /// One unit of work of a run.
@@ -128,6 +131,10 @@ pub enum UnitStatus {
     Unchanged,
     /// Nothing was to be done.
     Skipped,
+    /// It became suspiciously small and waits for a person to accept it.
+    Held,
+    /// The run was asked to stop before the unit was published.
+    Stopped,
     /// It ended with an error.
     Failed,
 }
@@ -143,6 +150,8 @@ impl UnitStatus {
             Self::Published => "published",
             Self::Unchanged => "unchanged",
             Self::Skipped => "skipped",
+            Self::Held => "held",
+            Self::Stopped => "stopped",
             Self::Failed => "failed",
         }
     }
@@ -189,19 +198,23 @@ pub struct PublishedEntry {
     pub objects: Vec<String>,
     /// Digest over their content.
     pub digest: String,
+    /// Sizes of the objects in bytes, in their order.
+    #[serde(default)]
+    pub bytes: Vec<u64>,
 }
 
 impl PublishedEntry {
     /// Records a publication; `digest` is the staged content's, see [`crate::StagedTable::digest`].
     #[must_use]
-    pub fn new(table: &str, partition: &PartitionValues, published: &Published, digest: String) -> Self {
+    pub fn new(unit: &PublishUnit, published: &Published, digest: String) -> Self {
         Self {
-            table: table.to_owned(),
-            partition: partition.clone(),
+            table: unit.table.name.clone(),
+            partition: unit.partition.clone(),
             version: published.version,
             changed: published.changed,
             objects: published.objects.clone(),
             digest,
+            bytes: unit.parts.iter().map(|part| part.bytes).collect(),
         }
     }
 }

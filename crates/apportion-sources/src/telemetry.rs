@@ -8,6 +8,7 @@ mod check;
 mod expressions;
 mod match_key;
 mod number;
+mod spans;
 
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ use crate::discover::{data_exports, is_parquet};
 use crate::objects::{self, Footer, footers};
 use crate::scan::ObjectTable;
 use crate::store::{Location, store_error};
+
+pub use spans::{ListedObject, spans};
 
 /// Precision of telemetry quantities.
 pub const QUANTITY_PRECISION: u8 = 38;

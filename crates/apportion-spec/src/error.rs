@@ -30,6 +30,12 @@ pub enum ErrorKind {
     CheckFailed,
     /// Somebody else changed the same table or object at the same time.
     Conflict,
+    /// A month became suspiciously small; a person must accept it.
+    Held,
+    /// Another run holds the lock of the destination; nothing is wrong, try again later.
+    Locked,
+    /// The command was asked to stop before it was done.
+    Stopped,
     /// Memory or disk is exhausted.
     ResourcesExhausted,
     /// A broken invariant: please report it.
@@ -49,6 +55,9 @@ impl ErrorKind {
             Self::SqlInvalid => "sql_invalid",
             Self::CheckFailed => "check_failed",
             Self::Conflict => "conflict",
+            Self::Held => "held",
+            Self::Locked => "locked",
+            Self::Stopped => "stopped",
             Self::ResourcesExhausted => "resources_exhausted",
             Self::Internal => "internal",
         }
@@ -107,7 +116,7 @@ impl Error {
     /// Whether the same call may succeed later without anybody changing anything.
     #[must_use]
     pub const fn retryable(&self) -> bool {
-        matches!(self.kind, ErrorKind::Throttled | ErrorKind::Conflict)
+        matches!(self.kind, ErrorKind::Throttled | ErrorKind::Conflict | ErrorKind::Locked | ErrorKind::Stopped)
     }
 }
 

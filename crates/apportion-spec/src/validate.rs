@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use crate::document::node::Node;
 use crate::document::shape::{self, Mistake};
 use crate::document::wire::{self, Document};
-use crate::pipeline::{Allocation, Destination, Dimension, Located, Pipeline, Source, Stage, Telemetry, UnitMetric};
+use crate::pipeline::{
+    Allocation, Destination, Dimension, Identity, Located, Pipeline, Runs, Share, Source, Stage, Telemetry, UnitMetric,
+};
 use crate::suggest::did_you_mean;
 use crate::{BillingPeriod, Error, ErrorKind, Result};
 
@@ -72,6 +74,21 @@ pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(Document).to_value()
 }
 
+/// The parts of the document that decide about figures, without the cost basis, which depends on the period.
+fn identity(document: &Document) -> Identity {
+    let source = |source: &wire::Source| {
+        let wire::Source { format, location, keep, store, cost_basis: _, cost_basis_by_period: _ } = source;
+        format!("{format:?} {location:?} {keep:?} {store:?}")
+    };
+    Identity {
+        sources: document.sources.iter().map(|(name, declared)| (name.clone(), source(declared))).collect(),
+        allocation: format!(
+            "{:?} {:?} {:?} {:?}",
+            document.telemetry, document.dimensions, document.allocation, document.unit_economics
+        ),
+    }
+}
+
 struct Validator<'a> {
     node: &'a Node,
     document: &'a Document,
@@ -106,7 +123,19 @@ impl Validator<'_> {
             },
             memory_limit_mib: document.engine.memory_limit_mib,
             jobs: document.engine.jobs,
+            runs: self.runs(&document.runs),
+            identity: identity(document),
         }
+    }
+
+    fn runs(&mut self, runs: &wire::Runs) -> Runs {
+        let declared = runs.hold_when_smaller_by.as_ref();
+        let share = declared.map_or(Some(Share::HALF), |share| Share::parse(&share.0));
+        if share.is_none() {
+            let message = "the share must be a number between 0 and 1 of at most 12 decimals";
+            self.wrong(&["runs", "hold_when_smaller_by"], message);
+        }
+        Runs { look_back: runs.look_back, hold_when_smaller_by: share.unwrap_or(Share::HALF) }
     }
 
     /// Names become path segments and partition values, so they stay plain.

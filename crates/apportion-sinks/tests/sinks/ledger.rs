@@ -1,14 +1,14 @@
 //! What the run ledger promises.
 
-use apportion_sinks::Format;
 use apportion_sinks::ledger::{
     ErrorEntry, InputObject, LedgerSum, PublishedEntry, RunEntry, RunLedger, UnitEntry, UnitStatus, read_ledger,
     read_runs,
 };
+use apportion_sinks::{Format, Provenance, PublishUnit};
 use apportion_spec::{Error, ErrorKind};
 use chrono::{DateTime, Utc};
 
-use crate::support::{World, partition, rows, text};
+use crate::support::{World, charges, partition, rows, text};
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_225_600 + second, 0).unwrap()
@@ -27,6 +27,7 @@ fn run(id: &str, second: i64) -> RunEntry {
         sql_digest: "s".to_owned(),
         rules_digest: None,
         units: Vec::new(),
+        units_up_to_date: 0,
     }
 }
 
@@ -79,7 +80,13 @@ async fn tells_how_far_a_run_came(world: World) {
         currency: "USD".to_owned(),
         amount: "10.000000000001".to_owned(),
     }];
-    done.published = vec![PublishedEntry::new("charges", &place, &published, staged.digest())];
+    let publication = PublishUnit {
+        table: charges(),
+        partition: place.clone(),
+        parts: staged.parts.clone(),
+        provenance: Provenance::default(),
+    };
+    done.published = vec![PublishedEntry::new(&publication, &published, staged.digest())];
     ledger.record(done.clone()).await.unwrap();
     ledger.update(|entry| entry.finished_at = Some(at(21))).await.unwrap();
 

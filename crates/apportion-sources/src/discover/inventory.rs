@@ -155,6 +155,28 @@ impl Inventory {
             .map(|(period, _)| *period)
     }
 
+    /// Everything the listing showed of a billing period, manifests and superseded objects included,
+    /// in path order. As long as it stays the same, [`Self::unit`] has the same answer.
+    ///
+    /// `None` when that cannot be said: the period is unknown, or its manifests lie outside the location.
+    #[must_use]
+    pub fn listed(&self, period: BillingPeriod) -> Option<Vec<&ObjectMeta>> {
+        let keys = self.periods.get(&period)?;
+        let manifests_elsewhere = keys.manifests.is_empty() && !keys.data.is_empty() && {
+            let folders = self.roots.iter().flat_map(|root| (self.layout.manifests)(root, period));
+            let mut folders = folders.filter_map(|folder| Path::parse(&folder).ok());
+            folders.any(|folder| !folder.prefix_matches(&self.location.prefix))
+        };
+        if manifests_elsewhere {
+            return None;
+        }
+        let data = keys.data.iter().map(|candidate| &candidate.meta);
+        let manifests = keys.manifests.iter().map(|manifest| &manifest.meta);
+        let mut listed: Vec<&ObjectMeta> = data.chain(manifests).chain(&keys.flat).collect();
+        listed.sort_by(|left, right| left.location.cmp(&right.location));
+        Some(listed)
+    }
+
     /// The current objects of a billing period.
     ///
     /// # Errors

@@ -148,7 +148,7 @@ pub(super) fn statistics_reach(footer: &Footer, time: &str, range: TimeRange) ->
 }
 
 /// Earliest and latest time in microseconds, when every row group has statistics of a real time.
-fn ends(footer: &Footer, time: &str) -> Option<(i64, i64)> {
+pub(super) fn ends(footer: &Footer, time: &str) -> Option<(i64, i64)> {
     let field = footer.schema.field_with_name(time).ok()?;
     if !matches!(field.data_type(), DataType::Timestamp(..) | DataType::Date32) {
         return None;

@@ -37,6 +37,9 @@ pub struct Document {
     /// Limits of the engine; command-line options win.
     #[serde(default)]
     pub engine: Engine,
+    /// What an unattended run looks at and what it holds back.
+    #[serde(default)]
+    pub runs: Runs,
 }
 
 /// One configured billing export.
@@ -381,6 +384,19 @@ pub struct Engine {
     pub memory_limit_mib: Option<u64>,
     /// How many partitions are worked on at once; defaults to the number of cores.
     pub jobs: Option<u64>,
+}
+
+/// What an unattended run looks at and what it holds back.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Runs {
+    /// How many billing periods before the current one `run` always looks at. Older ones are redone only when
+    /// something they were made from changed; those never published are left to `backfill`. Without it every
+    /// period of the sources is looked at.
+    pub look_back: Option<u32>,
+    /// A month whose rows, billed or effective cost fall by more than this share is held back until it is
+    /// accepted with `--accept-smaller`. Default 0.5; 1 never holds anything back.
+    pub hold_when_smaller_by: Option<Decimal>,
 }
 
 /// A number that stays exact: kept as the text that was written.

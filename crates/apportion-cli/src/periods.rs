@@ -1,0 +1,296 @@
+//! The work of a run, period by period: what changed is computed, the rest is left alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use apportion_sinks::units::{PublishedUnit, TelemetryIndex, unit_key};
+use apportion_spec::{BillingPeriod, Error, Result};
+use futures::{StreamExt, TryStreamExt};
+use tokio::sync::Mutex;
+
+use crate::allocate::Allocation;
+use crate::args::RunArgs;
+use crate::changes::{Decisive, ENGINE_VERSION, Published};
+use crate::check::plan_rules;
+use crate::ledger::{Ledger, UnitWork};
+use crate::money::Money;
+use crate::normalize::normalize;
+use crate::progress::Progress;
+use crate::project::PeriodSelection;
+use crate::report::{AllocationReport, Failure, LedgerTotals, RunReport, SourceUnitReport, Status};
+use crate::run::{Run, seconds};
+use crate::survey::TelemetrySurvey;
+use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED};
+use crate::units::{OpenSources, Unit, Units};
+
+/// What the periods of one run share.
+struct Work<'a> {
+    run: &'a Run,
+    decisive: Decisive<'a>,
+    units: &'a Units<'a>,
+    published: Mutex<Published>,
+    /// The pipeline's telemetry, unless it cannot be listed.
+    survey: Option<TelemetrySurvey>,
+    allocation: Option<Allocation<'a>>,
+    ledger: Ledger,
+    progress: Progress,
+}
+
+/// What became of a period.
+#[derive(Debug, Default)]
+struct Outcome {
+    sources: Vec<SourceUnitReport>,
+    allocation: Option<AllocationReport>,
+    normalizing: f64,
+    allocating: f64,
+}
+
+/// Does what is to be done for the selected periods, so many at the same time.
+///
+/// # Errors
+/// What stops the run as a whole.
+pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection, parallel: usize) -> Result<RunReport> {
+    let started = Instant::now();
+    let plan = plan_rules(&run.engine.new_context(), &run.project)?;
+    let decisive = Decisive { pipeline: &run.project.pipeline, models: &run.models };
+    let sources = OpenSources::open(&run.project, &args.source).await?;
+    let mut published = Published::read(&run.destination.place, args.force).await?;
+    let units = sources.discover(selection, &published, &decisive).await?;
+    let survey = if plan.is_some() { take_survey(run).await } else { None };
+    let periods = units.periods();
+    let open: BTreeSet<BillingPeriod> = periods
+        .iter()
+        .copied()
+        .filter(|period| {
+            let reasons = || published.allocation_reasons(&decisive, *period, survey.as_ref());
+            units.of(*period).any(|unit| !unit.is_up_to_date()) || (plan.is_some() && !reasons().is_empty())
+        })
+        .collect();
+    let allocation = match plan {
+        Some(plan) if !open.is_empty() => {
+            Some(Allocation::open(run, plan, &open.iter().copied().collect::<Vec<_>>()).await)
+        }
+        _ => None,
+    };
+    let mut report = RunReport {
+        pipeline: run.project.pipeline.name.clone(),
+        run_id: run.run_id.clone(),
+        destination: run.destination.shown.clone(),
+        table_format: format!("{:?}", run.destination.sink.format()).to_lowercase(),
+        notes: units.notes.clone(),
+        ..RunReport::default()
+    };
+    report.seconds.insert("discover".to_owned(), seconds(started));
+    let ledger = Ledger::start(run).await?;
+    remember_listings(run, &units, &mut published).await?;
+    if !open.is_empty() {
+        for name in PUBLISHED {
+            run.destination.sink.prepare(&run.tables.spec(name)?).await?;
+        }
+    }
+    let progress = Progress::new(&units, if allocation.is_some() { open.len() } else { 0 });
+    let work =
+        Work { run, decisive, units: &units, published: Mutex::new(published), survey, allocation, ledger, progress };
+    let outcomes: Vec<Outcome> =
+        futures::stream::iter(periods).map(|period| work.period(period)).buffered(parallel).try_collect().await?;
+    work.progress.finish();
+    let (mut normalizing, mut allocating, mut up_to_date) = (0.0, 0.0, 0);
+    for outcome in outcomes {
+        normalizing += outcome.normalizing;
+        allocating += outcome.allocating;
+        report.sources.extend(outcome.sources);
+        report.allocations.extend(outcome.allocation);
+    }
+    let statuses = report.sources.iter().map(|unit| unit.status);
+    for status in statuses.chain(report.allocations.iter().map(|unit| unit.status)) {
+        up_to_date += u64::from(status == Status::UpToDate);
+    }
+    work.ledger.finish(up_to_date).await?;
+    report.stopped = run.stop().is_asked();
+    report.seconds.insert("normalize".to_owned(), normalizing);
+    report.seconds.insert("allocate".to_owned(), allocating);
+    report.seconds.insert("total".to_owned(), seconds(started));
+    Ok(report)
+}
+
+/// Lists the telemetry and remembers which days its objects cover. A telemetry that cannot be
+/// listed fails the allocations that read it, not the run.
+async fn take_survey(run: &Run) -> Option<TelemetrySurvey> {
+    let place = &run.destination.place;
+    let remembered = TelemetryIndex::read(place).await.unwrap_or_default();
+    let survey = match TelemetrySurvey::take(&run.project, &remembered).await {
+        Ok(survey) => survey,
+        Err(error) => {
+            tracing::warn!(%error, "telemetry cannot be listed");
+            return None;
+        }
+    };
+    let now = survey.to_remember(&run.project);
+    if now != remembered
+        && let Err(error) = now.write(place).await
+    {
+        tracing::warn!(%error, "the days that telemetry objects cover could not be remembered");
+    }
+    Some(survey)
+}
+
+/// A listing may change without anything to be done; the next run need not look closer again.
+async fn remember_listings(run: &Run, units: &Units<'_>, published: &mut Published) -> Result<()> {
+    let mut changed = false;
+    for (source, period, listing) in units.listings_up_to_date() {
+        let key = unit_key(FOCUS_CHARGES, Some(source), &period.to_string());
+        if let Some(unit) = published.index.units.get_mut(&key).filter(|unit| unit.listing_digest != *listing) {
+            unit.listing_digest.clone_from(listing);
+            changed = true;
+        }
+    }
+    if changed { published.index.write(&run.destination.place).await } else { Ok(()) }
+}
+
+impl Work<'_> {
+    /// Charges of every source, then the allocation.
+    ///
+    /// # Errors
+    /// Only those of the ledger and the index.
+    async fn period(&self, period: BillingPeriod) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        if self.run.stop().is_asked() {
+            return Ok(outcome);
+        }
+        let phase = Instant::now();
+        for unit in self.units.of(period) {
+            outcome.sources.push(self.charges(unit, period).await?);
+        }
+        outcome.normalizing = seconds(phase);
+        let phase = Instant::now();
+        if self.run.project.pipeline.allocation.is_some() && !self.run.stop().is_asked() {
+            outcome.allocation = Some(self.allocation(period).await?);
+        }
+        outcome.allocating = seconds(phase);
+        Ok(outcome)
+    }
+
+    async fn charges(&self, unit: &Unit<'_>, period: BillingPeriod) -> Result<SourceUnitReport> {
+        let source = unit.source_name();
+        let before = self.published.lock().await.charges(source, period).cloned();
+        if let Some(before) = before.as_ref().filter(|_| unit.is_up_to_date()) {
+            return Ok(SourceUnitReport {
+                status: Status::UpToDate,
+                rows: before.rows,
+                totals: totals(before),
+                ..SourceUnitReport::empty(source, period)
+            });
+        }
+        self.progress.start(&format!("{period} {source}"));
+        let mut work = self.ledger.begin(FOCUS_CHARGES, Some(source), period, unit.reasons()).await?;
+        let publishing = work.publishing.clone();
+        let normalized = normalize(self.run, unit, before.as_ref(), &self.ledger, &mut work, &self.progress);
+        let outcome = self.run.stop().or(&publishing, normalized).await;
+        let seconds = work.seconds();
+        if outcome.is_ok() {
+            let decisive = &self.decisive;
+            let configuration = decisive.charges_configuration(source, period);
+            self.remember(&work, configuration, decisive.charges_sql(unit.source.format)).await?;
+        }
+        self.ledger.end(work, outcome.as_ref().err()).await?;
+        let mut outcome = outcome.unwrap_or_else(|error| {
+            log(&error, Some(source), period);
+            SourceUnitReport {
+                status: Status::from(&error),
+                error: Some(Failure::from(&error)),
+                reasons: unit.reasons().to_vec(),
+                ..SourceUnitReport::empty(source, period)
+            }
+        });
+        outcome.seconds = seconds;
+        self.progress.done(outcome.bytes_read, outcome.rows);
+        Ok(outcome)
+    }
+
+    async fn allocation(&self, period: BillingPeriod) -> Result<AllocationReport> {
+        let (reasons, charges, before) = {
+            let published = self.published.lock().await;
+            (
+                published.allocation_reasons(&self.decisive, period, self.survey.as_ref()),
+                published.charge_digests(period),
+                published.allocation(period).cloned(),
+            )
+        };
+        let Some(allocation) = self.allocation.as_ref().filter(|_| !reasons.is_empty()) else {
+            let mut report = AllocationReport { status: Status::UpToDate, ..AllocationReport::empty(period) };
+            if let Some(before) = before {
+                report.rows = before.rows;
+                report.totals = totals(&before);
+            }
+            return Ok(report);
+        };
+        self.progress.start(&format!("{period} allocation"));
+        let mut work = self.ledger.begin(ALLOCATED_CHARGES, None, period, &reasons).await?;
+        work.charges = charges;
+        let publishing = work.publishing.clone();
+        let allocated = allocation.period(period, &self.ledger, &mut work);
+        let outcome = self.run.stop().or(&publishing, allocated).await;
+        let seconds = work.seconds();
+        if outcome.is_ok() {
+            let configuration = self.decisive.allocation_configuration(period);
+            self.remember(&work, configuration, self.decisive.allocation_sql()).await?;
+        }
+        self.ledger.end(work, outcome.as_ref().err()).await?;
+        let mut outcome = outcome.unwrap_or_else(|error| {
+            log(&error, None, period);
+            AllocationReport::failed(period, &error)
+        });
+        outcome.seconds = seconds;
+        outcome.reasons = reasons;
+        self.progress.done(0, outcome.rows);
+        Ok(outcome)
+    }
+
+    /// Notes in the index what is published now and what it was made from.
+    async fn remember(&self, work: &UnitWork, configuration_digest: String, sql_digest: String) -> Result<()> {
+        let entry = &work.entry;
+        let unit = PublishedUnit {
+            run_id: self.run.run_id.clone(),
+            listing_digest: work.listing_digest.clone(),
+            input_digest: entry.input_digest.clone().unwrap_or_default(),
+            delivery: entry.manifest.clone(),
+            configuration_digest,
+            sql_digest,
+            engine_version: ENGINE_VERSION.to_owned(),
+            computed_from: work.charges.clone(),
+            telemetry: self.survey.as_ref().map(|it| it.fingerprints(&work.telemetry_spans)).unwrap_or_default(),
+            telemetry_spans: work.telemetry_spans.clone(),
+            rows: entry.rows.unwrap_or_default(),
+            sums: entry.sums.clone(),
+            published: entry.published.clone(),
+        };
+        let key = unit_key(&entry.table, entry.source.as_deref(), &entry.billing_period);
+        let mut published = self.published.lock().await;
+        published.remember(key, unit);
+        published.index.write(&self.run.destination.place).await
+    }
+}
+
+fn log(error: &Error, source: Option<&str>, period: BillingPeriod) {
+    match source {
+        Some(source) => tracing::error!(source, billing_period = %period, "{error}"),
+        None => tracing::error!(billing_period = %period, "{error}"),
+    }
+}
+
+/// Totals of a published unit by currency.
+fn totals(unit: &PublishedUnit) -> BTreeMap<String, LedgerTotals> {
+    let mut totals: BTreeMap<String, LedgerTotals> = BTreeMap::new();
+    for sum in &unit.sums {
+        let amount = Money::parse(&sum.amount).unwrap_or_default();
+        let currency = totals.entry(sum.currency.clone()).or_default();
+        match sum.ledger.as_str() {
+            "BilledCost" => currency.billed = amount,
+            "EffectiveCost" => currency.effective = amount,
+            "ListCost" => currency.list = amount,
+            "ContractedCost" => currency.contracted = amount,
+            _ => {}
+        }
+    }
+    totals
+}

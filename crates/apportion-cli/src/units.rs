@@ -1,0 +1,279 @@
+//! The units of a run: every source in every selected billing period, found and compared with what
+//! is published, before anything is read.
+
+use std::collections::BTreeSet;
+
+use apportion_sources::{self as sources, inventory};
+use apportion_sources::{DiscoveredUnit, Inventory, Location, ManifestIdentity, SourceTable, StoreOptions};
+use apportion_spec::pipeline::{Source, SourceFormat};
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+
+use crate::changes::{self, Decisive, Published};
+use crate::project::{PeriodSelection, Project};
+
+/// One source, opened and listed.
+#[derive(Debug)]
+pub(crate) struct OpenSource {
+    format: SourceFormat,
+    location: Location,
+    inventory: Inventory,
+    /// Delivered columns to keep.
+    kept: Vec<String>,
+}
+
+impl OpenSource {
+    async fn open(source: &Source, project: &Project) -> Result<Self> {
+        let location = Location::open(&source.location, &project.base, &StoreOptions::from(&source.store)).await?;
+        let inventory = inventory(sources::format(source.format), &location).await?;
+        Ok(Self { format: source.format, location, inventory, kept: source.keep.clone() })
+    }
+
+    /// Opens discovered objects as the relation of their format.
+    ///
+    /// # Errors
+    /// Those of conforming: wrong types, missing columns, unreadable objects.
+    pub(crate) async fn table(&self, unit: DiscoveredUnit) -> Result<SourceTable> {
+        sources::open_unit(sources::format(self.format), &self.location, unit, &self.kept).await
+    }
+}
+
+/// One source in one billing period, and what is to be done about it.
+#[derive(Debug)]
+pub(crate) struct Unit<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) reader: &'a OpenSource,
+    pub(crate) period: BillingPeriod,
+    /// Digest of what the listing showed; `None` when it cannot decide anything.
+    pub(crate) listing_digest: Option<String>,
+    finding: Finding,
+}
+
+/// What was found out about a unit before anything is read.
+#[derive(Debug)]
+enum Finding {
+    /// Nothing it is made from changed.
+    UpToDate,
+    /// Its objects, and why they are to be read.
+    ToDo { unit: Box<DiscoveredUnit>, reasons: Vec<String> },
+    /// Why its objects were not found, kept so that the run can report it beside the others.
+    Unfound { kind: ErrorKind, message: String },
+}
+
+impl Unit<'_> {
+    pub(crate) fn source_name(&self) -> &str {
+        &self.source.name
+    }
+
+    /// Whether there is nothing to be done.
+    pub(crate) const fn is_up_to_date(&self) -> bool {
+        matches!(self.finding, Finding::UpToDate)
+    }
+
+    /// Why it is to be done; empty when it is not.
+    pub(crate) fn reasons(&self) -> &[String] {
+        match &self.finding {
+            Finding::ToDo { reasons, .. } => reasons,
+            Finding::UpToDate | Finding::Unfound { .. } => &[],
+        }
+    }
+
+    /// Why its objects were not found.
+    pub(crate) fn unfound(&self) -> Option<&str> {
+        match &self.finding {
+            Finding::Unfound { message, .. } => Some(message),
+            Finding::UpToDate | Finding::ToDo { .. } => None,
+        }
+    }
+
+    /// The objects to read.
+    ///
+    /// # Errors
+    /// What finding them said.
+    pub(crate) fn discovered(&self) -> Result<&DiscoveredUnit> {
+        match &self.finding {
+            Finding::ToDo { unit, .. } => Ok(unit),
+            Finding::UpToDate => Err(Error::new(ErrorKind::Internal, "a unit that is up to date was opened")),
+            Finding::Unfound { kind, message } => Err(Error::new(*kind, message.clone())),
+        }
+    }
+
+    /// The objects to read, if any.
+    pub(crate) const fn found(&self) -> Option<&DiscoveredUnit> {
+        match &self.finding {
+            Finding::ToDo { unit, .. } => Some(unit),
+            Finding::UpToDate | Finding::Unfound { .. } => None,
+        }
+    }
+}
+
+/// All units of a run.
+#[derive(Debug)]
+pub(crate) struct Units<'a> {
+    units: Vec<Unit<'a>>,
+    /// What the reader should know about periods that are not looked at.
+    pub(crate) notes: Vec<String>,
+}
+
+impl<'a> Units<'a> {
+    /// Billing periods in order.
+    pub(crate) fn periods(&self) -> Vec<BillingPeriod> {
+        let periods: BTreeSet<BillingPeriod> = self.units.iter().map(|unit| unit.period).collect();
+        periods.into_iter().collect()
+    }
+
+    /// The units of one period, by source name.
+    pub(crate) fn of(&self, period: BillingPeriod) -> impl Iterator<Item = &Unit<'a>> {
+        self.units.iter().filter(move |unit| unit.period == period)
+    }
+
+    /// Every unit, by period and source.
+    pub(crate) fn all(&self) -> &[Unit<'a>] {
+        &self.units
+    }
+
+    /// How many are to be done.
+    pub(crate) fn to_do(&self) -> usize {
+        self.units.iter().filter(|unit| !unit.is_up_to_date()).count()
+    }
+
+    /// Bytes of all objects to read.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.units.iter().filter_map(Unit::found).map(bytes).sum()
+    }
+
+    /// What the listings showed of units that are up to date, by source and period.
+    pub(crate) fn listings_up_to_date(&self) -> impl Iterator<Item = (&str, BillingPeriod, &Option<String>)> {
+        let known = self.units.iter().filter(|unit| unit.is_up_to_date());
+        known.map(|unit| (unit.source_name(), unit.period, &unit.listing_digest))
+    }
+}
+
+/// The manifest's own name for what it delivers, else its path.
+pub(crate) fn version(manifest: &ManifestIdentity) -> String {
+    manifest.delivery.clone().unwrap_or_else(|| manifest.path.to_string())
+}
+
+/// Bytes of a unit's objects.
+pub(crate) fn bytes(unit: &DiscoveredUnit) -> u64 {
+    unit.objects.iter().map(|object| object.size).sum()
+}
+
+/// The sources of a run, opened.
+#[derive(Debug)]
+pub(crate) struct OpenSources<'a> {
+    sources: Vec<(&'a Source, OpenSource)>,
+}
+
+impl<'a> OpenSources<'a> {
+    /// Opens the named sources, or all.
+    ///
+    /// # Errors
+    /// Those of opening a store: every source must be reachable before anything is written.
+    pub(crate) async fn open(project: &'a Project, names: &[String]) -> Result<Self> {
+        let mut sources = Vec::new();
+        for source in &project.pipeline.sources {
+            if names.is_empty() || names.contains(&source.name) {
+                let reader =
+                    OpenSource::open(source, project).await.map_err(|error| error.with("source", &source.name))?;
+                sources.push((source, reader));
+            }
+        }
+        Ok(Self { sources })
+    }
+
+    /// Finds the units of the selected periods and what is to be done about each.
+    ///
+    /// Manifests are read only where the listing differs from what is published.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when no source has any selected period.
+    pub(crate) async fn discover(
+        &self,
+        selection: &PeriodSelection,
+        published: &Published,
+        decisive: &Decisive<'_>,
+    ) -> Result<Units<'_>> {
+        let mut units = Vec::new();
+        let mut notes = Vec::new();
+        for (source, reader) in &self.sources {
+            let existing: BTreeSet<BillingPeriod> = reader.inventory.periods().collect();
+            let is_published = |period: BillingPeriod| published.charges(&source.name, period).is_some();
+            let (mut periods, others): (BTreeSet<BillingPeriod>, BTreeSet<BillingPeriod>) =
+                existing.iter().partition(|period| selection.includes(**period, is_published(**period)));
+            if let PeriodSelection::Named(named) = selection {
+                periods.extend(named);
+            }
+            notes.extend(not_looked_at(&source.name, selection, &existing, &others, published));
+            for period in periods {
+                units.push(find(source, reader, period, published, decisive).await);
+            }
+        }
+        if units.is_empty() {
+            let message = "no source has a billing period in the selected range";
+            let more = notes.iter().map(|note| format!("; {note}")).collect::<String>();
+            return Err(Error::new(ErrorKind::NotFound, format!("{message}{more}")));
+        }
+        units.sort_by(|a, b| (a.period, &a.source.name).cmp(&(b.period, &b.source.name)));
+        Ok(Units { units, notes })
+    }
+}
+
+/// Finds one unit and compares it with what is published.
+async fn find<'a>(
+    source: &'a Source,
+    reader: &'a OpenSource,
+    period: BillingPeriod,
+    published: &Published,
+    decisive: &Decisive<'_>,
+) -> Unit<'a> {
+    let listing_digest = reader.inventory.listed(period).map(changes::of_objects);
+    let mut reasons = published.reasons_beside_export(decisive, &source.name, source.format, period);
+    let before = published.charges(&source.name, period);
+    let same_listing = listing_digest.is_some() && before.is_some_and(|it| it.listing_digest == listing_digest);
+    let finding = if reasons.is_empty() && same_listing {
+        Finding::UpToDate
+    } else {
+        match reader.inventory.unit(period).await {
+            Ok(unit) => {
+                let digest = changes::of_objects(&unit.objects);
+                if before.is_some_and(|before| before.input_digest != digest) {
+                    reasons.push("the export was delivered again".to_owned());
+                }
+                // A superseded delivery was removed, or something else that does not count.
+                if reasons.is_empty() { Finding::UpToDate } else { Finding::ToDo { unit: Box::new(unit), reasons } }
+            }
+            Err(error) => Finding::Unfound { kind: error.kind(), message: error.to_string() },
+        }
+    };
+    Unit { source, reader, period, listing_digest, finding }
+}
+
+/// Periods a person may have expected and that the selection leaves out.
+fn not_looked_at(
+    source: &str,
+    selection: &PeriodSelection,
+    existing: &BTreeSet<BillingPeriod>,
+    others: &BTreeSet<BillingPeriod>,
+    published: &Published,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let PeriodSelection::Open { current, .. } = selection {
+        let older: Vec<&BillingPeriod> = others.iter().filter(|period| *period <= current).collect();
+        if let (Some(first), Some(last)) = (older.first(), older.last()) {
+            notes.push(format!(
+                "{source}: {} older billing periods were never published; publish them with \
+                 `apportion backfill … --from {first} --to {last}`",
+                older.len()
+            ));
+        }
+    }
+    let gone: Vec<String> = published
+        .periods_of(source)
+        .filter(|period| selection.includes(*period, true) && !existing.contains(period))
+        .map(|period| period.to_string())
+        .collect();
+    if !gone.is_empty() {
+        notes.push(format!("{source}: the export no longer has {}; what is published of it stays", gone.join(", ")));
+    }
+    notes
+}

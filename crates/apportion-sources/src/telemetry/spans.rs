@@ -1,0 +1,67 @@
+//! Which span of time every telemetry object covers, with as few requests as possible.
+//!
+//! Telemetry grows by an object an hour and is hardly ever rewritten. Whoever wants to know which
+//! months changed remembers the spans of the objects already seen, and only the others are opened.
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectMeta;
+
+use apportion_spec::Result;
+
+use super::{TelemetryColumns, TimeRange, check, list};
+use crate::objects::footers;
+use crate::store::Location;
+
+/// A telemetry object with the first and last time in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedObject {
+    /// Location, size, entity tag.
+    pub meta: ObjectMeta,
+    /// Microseconds since 1970 (UTC), both inside; `None` when the object has no usable statistics.
+    pub span: Option<(i64, i64)>,
+}
+
+impl ListedObject {
+    /// Whether the object may hold rows of the range.
+    #[must_use]
+    pub fn reaches(&self, range: TimeRange) -> bool {
+        self.span
+            .is_none_or(|(first, last)| last >= range.from.timestamp_micros() && first < range.to.timestamp_micros())
+    }
+}
+
+/// Objects whose footers are read at the same time.
+const CONCURRENT: usize = 32;
+
+/// Lists telemetry and says which span each object covers. `known` answers for objects that were
+/// looked at before; only the others are opened.
+///
+/// # Errors
+/// [`apportion_spec::ErrorKind::NotFound`] when there are no Parquet objects,
+/// [`apportion_spec::ErrorKind::ContractViolated`] for an object that is not readable Parquet, errors of the store.
+pub async fn spans<F>(location: &Location, columns: &TelemetryColumns, known: F) -> Result<Vec<ListedObject>>
+where
+    F: Fn(&ObjectMeta) -> Option<Option<(i64, i64)>>,
+{
+    let named = |error: apportion_spec::Error| error.with("telemetry", &columns.name);
+    let objects: Vec<(ObjectMeta, Option<Option<(i64, i64)>>)> = list(location, None)
+        .await
+        .map_err(named)?
+        .into_iter()
+        .map(|meta| (known(&meta), meta))
+        .map(|(span, meta)| (meta, span))
+        .collect();
+    futures::stream::iter(objects)
+        .map(|(meta, known)| async move {
+            if let Some(span) = known {
+                return Ok(ListedObject { meta, span });
+            }
+            let footer = footers(location, vec![meta.clone()]).await?;
+            let span = footer.first().and_then(|footer| check::ends(footer, &columns.time));
+            Ok(ListedObject { meta, span })
+        })
+        .buffered(CONCURRENT)
+        .try_collect()
+        .await
+        .map_err(named)
+}
