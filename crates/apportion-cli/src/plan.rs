@@ -104,7 +104,7 @@ fn describe(
         let mut reasons = published.allocation_reasons(decisive, period, survey);
         let read: Vec<&str> = units.of(period).filter(|it| it.found().is_some()).map(Unit::source_name).collect();
         if !read.is_empty() && published.allocation(period).is_some() {
-            reasons.push(format!("the charges of {} are read again", read.join(", ")));
+            reasons.push(format!("the charges of {} are read again and may change", read.join(", ")));
         }
         allocations.push(PlannedAllocation { billing_period: period.to_string(), reasons });
     }

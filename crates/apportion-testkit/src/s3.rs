@@ -162,6 +162,11 @@ impl S3Server {
         self.faults.add(fault);
     }
 
+    /// Whether [`Fault::FreezeAtWrite`] has happened.
+    pub fn is_frozen(&self) -> bool {
+        self.faults.is_frozen()
+    }
+
     /// Ends all misbehaviour.
     pub fn clear_faults(&self) {
         self.state.ignore_conditions.store(false, Ordering::SeqCst);

@@ -11,8 +11,11 @@
 )]
 
 mod bad_input;
+mod crash;
 mod currency;
+mod estate;
 mod fixtures;
+mod incremental;
 mod real_exports;
 mod reference;
 mod round_trip;

@@ -1,5 +1,6 @@
 //! What the server can be told to do wrong, and the log of what it was asked.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -53,6 +54,17 @@ pub enum Fault {
         /// The new content.
         content: Bytes,
     },
+    /// The server goes silent at a write whose key contains the text: that request and all after it
+    /// are never answered, as for a client that is killed at this moment. [`super::S3Server::is_frozen`]
+    /// says when it happened; [`super::S3Server::clear_faults`] ends it for new requests.
+    FreezeAtWrite {
+        /// Text contained in the key; empty for all.
+        key: String,
+        /// How many such writes are answered before.
+        after: usize,
+        /// Whether the write that is not answered has happened all the same.
+        applied: bool,
+    },
     /// From now on `If-None-Match` and `If-Match` of writes are ignored, as some servers do.
     IgnoreConditions,
     /// From now on requests signed for another region are answered as AWS does: 301 with the
@@ -85,12 +97,15 @@ pub(super) enum Verdict {
     ServeThenFail,
     ServeThenReplace { bucket: String, key: String, content: Bytes },
     OtherRegion { region: String },
+    Silence,
+    ServeSilently,
 }
 
 /// Pending faults and the request log.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     pending: Mutex<Vec<Fault>>,
+    frozen: AtomicBool,
     log: Mutex<Vec<Request>>,
 }
 
@@ -115,6 +130,11 @@ impl Faults {
 
     pub(super) fn clear(&self) {
         lock(&self.pending).clear();
+        self.frozen.store(false, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::SeqCst)
     }
 
     pub(super) fn record(&self, request: Request) {
@@ -132,6 +152,9 @@ impl Faults {
     /// Decides about a request to `bucket/key` signed for `region`, counting faults down.
     pub(super) fn judge(&self, method: &str, path: &str, region: Option<&str>) -> Verdict {
         let mut pending = lock(&self.pending);
+        if self.is_frozen() {
+            return Verdict::Silence;
+        }
         let position = pending.iter_mut().position(|fault| applies(fault, method, path, region));
         let Some(fault) = position.and_then(|index| pending.get(index).cloned()) else {
             return Verdict::Serve;
@@ -147,6 +170,10 @@ impl Faults {
                     pending.remove(index);
                 }
                 Verdict::ServeThenReplace { bucket, key, content }
+            }
+            Fault::FreezeAtWrite { applied, .. } => {
+                self.frozen.store(true, Ordering::SeqCst);
+                if applied { Verdict::ServeSilently } else { Verdict::Silence }
             }
             Fault::IgnoreConditions => Verdict::Serve,
             Fault::Region { region } => Verdict::OtherRegion { region },
@@ -165,6 +192,10 @@ fn applies(fault: &mut Fault, method: &str, path: &str, signed_region: Option<&s
             matches!(method, "PUT" | "POST") && path.contains(key.as_str()) && spend(count)
         }
         Fault::ReplaceAfterRead { bucket, key, .. } => method == "GET" && path == format!("{bucket}/{key}"),
+        Fault::FreezeAtWrite { key, after, .. } => {
+            let counts = matches!(method, "PUT" | "POST" | "DELETE") && path.contains(key.as_str());
+            counts && !spend(after)
+        }
         Fault::IgnoreConditions => false,
         Fault::Region { region } => signed_region.is_some_and(|signed| signed != region.as_str()),
     }

@@ -65,6 +65,11 @@ impl Service {
                 }
                 response
             }
+            Verdict::Silence => std::future::pending().await,
+            Verdict::ServeSilently => {
+                self.serve(request).await;
+                std::future::pending().await
+            }
             Verdict::Truncate => truncated(self.serve(request).await).await,
             Verdict::ServeThenFail => {
                 let response = self.serve(request).await;
