@@ -18,6 +18,8 @@ mod crashes;
 mod delta;
 #[path = "sinks/ledger.rs"]
 mod ledger;
+#[path = "sinks/lock.rs"]
+mod lock;
 #[path = "sinks/parquet.rs"]
 mod parquet_tables;
 #[path = "sinks/writer.rs"]
