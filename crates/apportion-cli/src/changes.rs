@@ -30,8 +30,8 @@ pub(crate) struct Published {
     forced: bool,
 }
 
-/// Version of the program that computes.
-pub(crate) const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The program that computes: its version and a digest of its sources.
+pub(crate) const ENGINE_VERSION: &str = env!("APPORTION_BUILD");
 
 impl Published {
     /// Reads the index of units and lists the tables.

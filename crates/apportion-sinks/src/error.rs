@@ -56,6 +56,7 @@ pub(crate) fn query(error: DataFusionError) -> Error {
             other => query_failed(ErrorKind::Internal, DataFusionError::ArrowError(Box::new(other), trace)),
         },
         DataFusionError::ResourcesExhausted(_) => query_failed(ErrorKind::ResourcesExhausted, error),
+        other if is_disk_full(&other) => query_failed(ErrorKind::ResourcesExhausted, other),
         other => query_failed(store_kind_below(&other).unwrap_or(ErrorKind::Internal), other),
     }
 }
@@ -64,9 +65,21 @@ fn query_failed(kind: ErrorKind, error: DataFusionError) -> Error {
     Error::new(kind, "the query that computes the rows failed").with_source(error)
 }
 
-/// A failure to encode rows.
+/// A failure to encode rows; most often the disk they are staged on is full.
 pub(crate) fn encode(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    if is_disk_full(&error) {
+        let message = "the disk of the work directory is full; make room or name another with --work-directory";
+        return Error::new(ErrorKind::ResourcesExhausted, message).with_source(error);
+    }
     Error::new(ErrorKind::Internal, "cannot encode Parquet").with_source(error)
+}
+
+/// Whether a full disk lies somewhere below a library's error.
+fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        let io = error.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
+    })
 }
 
 /// Classifies a failure of the Delta library.

@@ -116,6 +116,20 @@ impl StagedTable {
 /// the rows are not in the table's order; the kind of the query's own error if the stream fails;
 /// `ResourcesExhausted` if the disk is full.
 pub async fn write_staged(
+    stream: SendableRecordBatchStream,
+    directory: &Path,
+    table: &TableSpec,
+    layout: ColumnLayout,
+    options: &WriterOptions,
+) -> Result<StagedTable> {
+    let staged = stage(stream, directory, table, layout, options).await;
+    staged.map_err(|error| match error.kind() {
+        ErrorKind::ResourcesExhausted => error.with("folder", directory.display()),
+        _ => error,
+    })
+}
+
+async fn stage(
     mut stream: SendableRecordBatchStream,
     directory: &Path,
     table: &TableSpec,

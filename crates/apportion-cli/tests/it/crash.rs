@@ -161,3 +161,51 @@ fn a_run_killed_at_any_write_is_healed_by_the_next_parquet() {
 fn a_run_killed_at_any_write_is_healed_by_the_next_delta() {
     killed_at_every_write("delta");
 }
+
+#[test]
+fn a_store_in_trouble_delays_a_run_and_changes_nothing() {
+    for format in ["parquet", "delta"] {
+        let world = World::new(format);
+        world.run_ok();
+        let expected = (world.read("focus_charges"), world.read("allocated_charges"), world.tables("parquet"));
+        let lost = |key: &str| Fault::LoseAcknowledgement { key: key.to_owned(), count: 1 };
+        let troubles = [
+            vec![Fault::ServerError { count: 5 }],
+            vec![Fault::Throttle { count: 5 }],
+            vec![lost("focus_charges/x_Source"), lost("allocated_charges/x_Billing"), lost("_apportion/lock")],
+            vec![lost("_delta_log"), lost("state.json"), lost("units.json"), lost("ledger")],
+        ];
+        for trouble in troubles {
+            world.restore();
+            for fault in &trouble {
+                world.server.fault(fault.clone());
+            }
+            world.run_ok();
+            world.server.clear_faults();
+            assert_eq!(world.read("focus_charges"), expected.0, "{trouble:?}");
+            assert_eq!(world.read("allocated_charges"), expected.1, "{trouble:?}");
+            if format == "parquet" {
+                assert!(world.tables(format) == expected.2, "{trouble:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn of_two_runs_at_the_same_time_one_is_refused() {
+    let world = World::new("parquet");
+    // The first is held up in the middle of its publication.
+    world.server.fault(Fault::FreezeAtWrite { key: "allocated_charges".to_owned(), after: 0, applied: false });
+    let mut first = world.spawn();
+    let begun = Instant::now();
+    while !world.server.is_frozen() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the first run never published");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    world.server.clear_faults();
+    let second = world.output(&["run", "pipeline.yaml"]);
+    assert_eq!(second.status.code(), Some(75), "{}", transcript(&second, &[]));
+    first.kill().expect("kill");
+    first.wait().expect("end");
+    world.run_ok();
+}

@@ -263,3 +263,40 @@ fn a_terminated_run_ends_within_seconds_and_the_next_one_does_the_rest() {
     let ledger = workspace.query("output/sample", "SELECT x_Status, count(*) FROM run_ledger GROUP BY 1 ORDER BY 1");
     assert!(ledger.iter().any(|row| row[0] == "stopped"), "{ledger:?}");
 }
+
+#[test]
+fn a_night_with_nothing_new_costs_a_handful_of_requests() {
+    use apportion_testkit::s3::S3Server;
+    let server = S3Server::start_blocking();
+    // A year of months and their telemetry.
+    for month in (1..=12).map(|month| format!("2025-{month:02}")) {
+        server.put("acme", &bill_key(&month), bill(&month, &[("shared", 100.0), ("team-a", 10.5)]));
+        let day = format!("{month}-05");
+        server.put("acme", &requests_key(&day), requests(&day, &[("acme", 30), ("bolt", 10)]));
+    }
+    let workspace = Workspace::new();
+    for format in ["parquet", "delta"] {
+        let text = crate::estate::pipeline("s3://acme/", format, "").replace("tables/", &format!("{format}/"));
+        workspace.write("pipeline.yaml", text.as_bytes());
+        let run = || {
+            let mut command = crate::support::apportion();
+            command.args(["run", "pipeline.yaml"]).envs(server.environment()).current_dir(workspace.path(""));
+            let output = command.output().expect("binary");
+            assert!(output.status.success(), "{}", transcript(&output, &[]));
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        run();
+        server.forget_requests();
+        let text = run();
+        assert!(text.contains("Everything is up to date: 12 months of charges, 12 allocations"), "{text}");
+        let requests = server.requests();
+        assert!(requests.len() <= 30, "{format}: {} requests\n{requests:#?}", requests.len());
+        let data = requests.iter().find(|it| it.method != "GET" || it.key.ends_with(".parquet"));
+        let writes: Vec<_> = requests.iter().filter(|it| it.method != "GET").map(|it| &it.key).collect();
+        assert!(!requests.iter().any(|it| it.key.ends_with(".parquet")), "{format}: {data:?}");
+        // The lock, taken and given back (its predecessor is deleted by a request to the bucket), and the run's own
+        // document.
+        let own = |key: &str| key.contains("/lock/") || key.contains("/ledger/") || key == "acme";
+        assert!(writes.iter().all(|key| own(key)), "{writes:?}");
+    }
+}

@@ -15,6 +15,7 @@ mod crash;
 mod currency;
 mod estate;
 mod fixtures;
+mod full_disk;
 mod incremental;
 mod real_exports;
 mod reference;

@@ -1,0 +1,70 @@
+//! A disk that is full: while rows are staged, and while they are published.
+
+use std::process::Command;
+
+use crate::estate::{bill, bill_key, estate};
+use crate::sample::content;
+use crate::support::Workspace;
+
+/// Runs a shell script with a mount namespace of its own, in which small disks can be mounted.
+/// `None` where the system does not let us.
+fn with_small_disk(workspace: &Workspace, script: &str) -> Option<(i32, String)> {
+    let ways: [&[&str]; 3] = [&["unshare", "-m"], &["unshare", "-rm"], &["sudo", "-n", "unshare", "-m"]];
+    let folder = workspace.path("small");
+    std::fs::create_dir_all(&folder).expect("folder");
+    let mount = format!("mount -t tmpfs -o size=48k none '{}'", folder.display());
+    for way in ways {
+        let start = |script: &str| {
+            let mut command = Command::new(way[0]);
+            command.args(&way[1..]).args(["sh", "-c", script]).current_dir(workspace.path(""));
+            command.env("BINARY", env!("CARGO_BIN_EXE_apportion")).env("NO_COLOR", "1").output()
+        };
+        if start(&mount).is_ok_and(|output| output.status.success()) {
+            let output = start(&format!("{mount} && {script}")).expect("script");
+            let text =
+                format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            return Some((output.status.code().unwrap_or(-1), text));
+        }
+    }
+    None
+}
+
+/// On a gate this must be tested; a developer's machine may not allow it.
+fn skipped() {
+    assert!(std::env::var_os("CI").is_none(), "no small disk can be mounted here");
+    eprintln!("skipped: no small disk can be mounted here");
+}
+
+#[test]
+fn a_full_work_directory_stops_the_unit_and_touches_nothing() {
+    let workspace = estate("");
+    workspace.run_ok(&["run", "pipeline.yaml", "--period", "2026-01"]);
+    let before = content(&workspace, "tables");
+    let lines: Vec<(String, f64)> =
+        (0..4_000).map(|index| (format!("team-{index}"), 1.0 + f64::from(index) / 7.0)).collect();
+    let lines: Vec<(&str, f64)> = lines.iter().map(|(team, cost)| (team.as_str(), *cost)).collect();
+    workspace.write(&bill_key("2026-01"), &bill("2026-01", &lines));
+    let script = "\"$BINARY\" run pipeline.yaml --period 2026-01 --work-directory small";
+    let Some((code, text)) = with_small_disk(&workspace, script) else { return skipped() };
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("No space left on device"), "{text}");
+    assert!(text.contains("small/"), "the full folder is named: {text}");
+    assert!(content(&workspace, "tables") == before, "nothing was touched");
+    workspace.run_ok(&["run", "pipeline.yaml", "--period", "2026-01"]);
+    assert_eq!(workspace.query("tables", "SELECT count(*) FROM focus_charges"), [["4000"]]);
+}
+
+#[test]
+fn a_destination_that_fills_up_is_healed_when_there_is_room_again() {
+    let workspace = estate("");
+    let run = "\"$BINARY\" run pipeline.yaml --destination small/tables --work-directory .";
+    let script = format!(
+        "{run} --period 2026-01; echo \"first $?\"; mount -o remount,size=64m small && {run}; echo \"second $?\"; cp -r small/tables kept"
+    );
+    let Some((_, text)) = with_small_disk(&workspace, &script) else { return skipped() };
+    assert!(text.contains("first 1"), "{text}");
+    assert!(text.contains("No space left on device"), "{text}");
+    assert!(text.contains("second 0"), "{text}");
+    workspace.run_ok(&["run", "pipeline.yaml"]);
+    assert!(content(&workspace, "kept") == content(&workspace, "tables"), "the healed tables are other bytes");
+}
