@@ -90,7 +90,7 @@ def tie(connection, period, source, ledgers, total):
 
 
 def load_telemetry(connection, period):
-    """Daily quantities of the period and of the one before, in units of 10^-12."""
+    """Daily quantities of all days, with the period they are in, in units of 10^-12."""
     parts = []
     for name, folder, time, match, target, quantity in TELEMETRY:
         glob = ROOT / f"testdata/telemetry/{folder}/*.parquet"
@@ -98,7 +98,7 @@ def load_telemetry(connection, period):
         parts.append(f"""
             select '{name}' as Telemetry, {key} as MatchKey, epoch_us({time}) // 86400000000 as Day,
                 {target} as Target, units(cast(cast({quantity} as varchar) as decimal(38, 12)))
-                    as Units, strftime({time}, '%Y-%m') as Period
+                    as Units, strftime({time}, '%Y-%m') as Month
             from read_parquet('{glob}')""")
     before = (duckdb.execute(f"select strftime(date '{period}-01' - interval 1 month, '%Y-%m')")
               .fetchone()[0])
@@ -106,8 +106,9 @@ def load_telemetry(connection, period):
     connection.execute(f"""
         create or replace table telemetry as
         select Telemetry, MatchKey, Day, Target, sum(Units)::hugeint as Units,
-            Period = '{before}' as IsPrevious
-        from ({' union all '.join(parts)}) where Period in ('{period}', '{before}') group by all""")
+            case Month when '{period}' then 'current' when '{before}' then 'previous' else 'other' end
+                as Period
+        from ({' union all '.join(parts)}) group by all""")
 
 
 def money(units):

@@ -74,6 +74,7 @@ select
     contracted_cost as ContractedCost,
     billingProfileId as BillingAccountId,
     billingCurrency as BillingCurrency,
+    date_trunc('month', date) as BillingPeriodStart,
     priced.category as ChargeCategory,
     class as ChargeClass,
     case frequency when 'UsageBased' then 'Usage-Based' when 'OneTime' then 'One-Time'

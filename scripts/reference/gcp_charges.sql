@@ -173,6 +173,8 @@ select
     contracted::decimal(38, 12) as ContractedCost,
     billing_account_id as BillingAccountId,
     currency as BillingCurrency,
+    timezone('America/Los_Angeles', (getvariable('billing_period') || '-01')::timestamp)
+        as BillingPeriodStart,
     charges.category as ChargeCategory,
     class as ChargeClass,
     case
@@ -222,6 +224,8 @@ select
     0 as ContractedCost,
     billing_account_id as BillingAccountId,
     currency as BillingCurrency,
+    timezone('America/Los_Angeles', (getvariable('billing_period') || '-01')::timestamp)
+        as BillingPeriodStart,
     'Adjustment' as ChargeCategory,
     'One-Time' as ChargeFrequency,
     timezone('America/Los_Angeles', (getvariable('billing_period') || '-01')::timestamp)

@@ -43,7 +43,7 @@ def figures(metric, by_day):
             select {day.replace('day *', 'Day *')} as day, {'Target' if by_target else 'null'} as target,
                 {measured_service} as service, sum(Units) as quantity
             from telemetry
-            where Telemetry = '{telemetry}' and not IsPrevious and Units is not null
+            where Telemetry = '{telemetry}' and Period = 'current' and Units is not null
             group by 1, 2, 3
         ) as quantities
         on costs.day is not distinct from quantities.day

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use apportion_sinks::Provenance;
 use apportion_sinks::ledger::{ErrorEntry, InputObject, LedgerSum, RunEntry, RunLedger, UnitEntry, UnitStatus};
+use apportion_sources::telemetry::TimeRange;
 use apportion_spec::{BillingPeriod, Error, Result};
 use chrono::Utc;
 use object_store::ObjectMeta;
@@ -23,6 +24,8 @@ pub(crate) struct Ledger {
 #[derive(Debug)]
 pub(crate) struct UnitWork {
     pub(crate) entry: UnitEntry,
+    /// Spans of time whose telemetry the unit reads.
+    pub(crate) telemetry_ranges: Vec<TimeRange>,
     started: Instant,
     step: Instant,
 }
@@ -121,7 +124,7 @@ impl Ledger {
         };
         self.document.record(entry.clone()).await?;
         let now = Instant::now();
-        Ok(UnitWork { entry, started: now, step: now })
+        Ok(UnitWork { entry, telemetry_ranges: Vec::new(), started: now, step: now })
     }
 
     /// A unit ended.

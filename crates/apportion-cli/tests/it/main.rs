@@ -13,6 +13,7 @@
 mod bad_input;
 mod currency;
 mod fixtures;
+mod old_days;
 mod real_exports;
 mod reference;
 mod round_trip;
