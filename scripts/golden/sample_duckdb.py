@@ -129,15 +129,15 @@ def totals(connection, period):
     sums = ", ".join(f"sum({ledger}Cost)::varchar" for ledger in LEDGERS)
     return [(period, *row) for row in connection.execute(
         f"""select x_Source, x_LineItemType, ChargeCategory, ChargeClass, ChargeFrequency, PricingCategory,
-            CommitmentDiscountStatus, count(*), {sums} from focus_charges group by all""").fetchall()]
+            CommitmentDiscountStatus, x_Finality, count(*), {sums} from focus_charges group by all""").fetchall()]
 
 
 def allocated(connection, period):
-    """Cost by target, service and rule; rows that are zero everywhere are not written."""
+    """Cost by target, service, rule and finality; rows that are zero everywhere are not written."""
     sums = ", ".join(f"sum({ledger}Cost)::hugeint as {ledger}" for ledger in LEDGERS)
     found = connection.execute(
-        f"select target, service, rule, {sums} from splits group by all").fetchall()
-    return [(period, *row[:3], *map(money, row[3:])) for row in found if any(row[3:])]
+        f"select target, service, rule, x_Finality, {sums} from splits group by all").fetchall()
+    return [(period, *row[:4], *map(money, row[4:])) for row in found if any(row[4:])]
 
 
 def databases(connection, period):
@@ -172,9 +172,10 @@ def main():
     costs = [f"{ledger}Cost" for ledger in LEDGERS]
     write(out / "focus_charges.csv",
           ["x_BillingPeriod", "x_Source", "x_LineItemType", "ChargeCategory", "ChargeClass", "ChargeFrequency",
-           "PricingCategory", "CommitmentDiscountStatus", "rows", *costs], charges)
+           "PricingCategory", "CommitmentDiscountStatus", "x_Finality", "rows", *costs], charges)
     write(out / "allocated_charges.csv",
-          ["x_BillingPeriod", "x_AllocationTargetId", "x_Service", "x_AllocationRuleId", *costs],
+          ["x_BillingPeriod", "x_AllocationTargetId", "x_Service", "x_AllocationRuleId", "x_Finality",
+           *costs],
           split)
     write(out / "database_costs.csv",
           ["x_BillingPeriod", "x_AllocationTargetId", "ServiceProviderName", "ServiceName",

@@ -31,7 +31,7 @@ def cells(rules, kept):
     """Charges that agree in everything allocation can see become one cell per day or span."""
     follower = " ".join(f"when {condition} then '{kind}'" for kind, condition in FOLLOWERS.items())
     matched = " ".join(f"when {rule.when} then '{rule.id}'" for rule in rules)
-    columns = ["x_Source", "BillingCurrency", "BillingAccountId", *kept, "customer",
+    columns = ["x_Source", "x_Finality", "BillingCurrency", "BillingAccountId", *kept, "customer",
                "follower_kind", "follower", "rule", "first_moment", "last_moment",
                *(f"Follow{key}" for key in FOLLOW_KEYS)]
     # Resources, SKUs and commitments are told apart only where some follower asks for them.

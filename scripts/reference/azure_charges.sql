@@ -101,6 +101,7 @@ select
     nullif(SubscriptionId, '') as SubAccountId,
     nullif(tags, '') as Tags,
     chargeType as x_LineItemType,
+    case when coalesce(invoiceId, '') = '' then 'provisional' else 'final' end as x_Finality,
     getvariable('source')::varchar as x_Source,
     getvariable('billing_period')::varchar as x_BillingPeriod
 from priced

@@ -64,8 +64,9 @@ pub(super) async fn cells(context: &SessionContext, barrier: &dyn Barrier, plan:
 }
 
 /// Columns of a charge that allocation itself looks at, besides the four costs.
-const OWN_COLUMNS: [&str; 17] = [
+const OWN_COLUMNS: [&str; 18] = [
     "x_Source",
+    "x_Finality",
     "BillingCurrency",
     "BillingPeriodStart",
     "BillingPeriodEnd",
@@ -245,6 +246,7 @@ async fn followed(
 fn identity(plan: &AllocationPlan) -> Vec<(String, Expr)> {
     let own = [
         "x_Source",
+        "x_Finality",
         "BillingCurrency",
         "FollowerKind",
         "RuleMatches",
@@ -319,6 +321,7 @@ fn described(plan: &AllocationPlan) -> Result<Vec<Expr>, DataFusionError> {
     ];
     let same = [
         "x_Source",
+        "x_Finality",
         "BillingCurrency",
         "DirectTarget",
         "FollowerKind",

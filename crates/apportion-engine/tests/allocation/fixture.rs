@@ -58,6 +58,7 @@ pub(crate) fn charge(day: &str, cost: &str, with: &[(&str, &str)]) -> Charge {
     let mut texts = BTreeMap::from(
         [
             ("x_Source", "aws"),
+            ("x_Finality", "final"),
             ("BillingCurrency", "USD"),
             ("BillingAccountId", "payer"),
             ("SubAccountId", "account"),
