@@ -70,10 +70,10 @@ impl<'a> Allocation<'a> {
         let allocator = Allocator::new(Arc::clone(&self.plan), period);
         let elsewhere = telemetry::spans_of(&allocator.days_elsewhere(&context).await?);
         listed.register_spans(&context, "src_telemetry_elsewhere", &elsewhere, &mut opened).await?;
-        work.telemetry_ranges = telemetry::ranges_read(period, &elsewhere);
-        tracing::debug!(billing_period = %period, ranges = ?work.telemetry_ranges, "telemetry is read");
         work.read(opened.objects());
         work.entry.telemetry_fingerprint.clone_from(&work.entry.input_digest);
+        work.telemetry_spans = telemetry::spans_read(period, &elsewhere);
+        tracing::debug!(billing_period = %period, spans = ?work.telemetry_spans, "telemetry is read");
         work.step("discover");
 
         let staging = run.staging()?;

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use apportion_sinks::Provenance;
 use apportion_sinks::ledger::{ErrorEntry, InputObject, LedgerSum, RunEntry, RunLedger, UnitEntry, UnitStatus};
-use apportion_sources::telemetry::TimeRange;
 use apportion_spec::{BillingPeriod, Error, Result};
 use chrono::Utc;
 use object_store::ObjectMeta;
@@ -24,8 +23,8 @@ pub(crate) struct Ledger {
 #[derive(Debug)]
 pub(crate) struct UnitWork {
     pub(crate) entry: UnitEntry,
-    /// Spans of time whose telemetry the unit reads.
-    pub(crate) telemetry_ranges: Vec<TimeRange>,
+    /// Spans of telemetry it read, half open, in seconds since 1970.
+    pub(crate) telemetry_spans: Vec<(i64, i64)>,
     started: Instant,
     step: Instant,
 }
@@ -124,7 +123,7 @@ impl Ledger {
         };
         self.document.record(entry.clone()).await?;
         let now = Instant::now();
-        Ok(UnitWork { entry, telemetry_ranges: Vec::new(), started: now, step: now })
+        Ok(UnitWork { entry, telemetry_spans: Vec::new(), started: now, step: now })
     }
 
     /// A unit ended.

@@ -122,11 +122,12 @@ pub(crate) fn spans_of(days: &[NaiveDate]) -> Vec<TimeRange> {
     spans
 }
 
-/// Every span of time whose telemetry the allocation of `period` reads: the period, the one before,
-/// and the spans `elsewhere` on which some of its charges lie. Telemetry that arrives for one of
-/// them is a reason to allocate the period again.
-pub(crate) fn ranges_read(period: BillingPeriod, elsewhere: &[TimeRange]) -> Vec<TimeRange> {
-    [of(period), of(period.previous())].into_iter().chain(elsewhere.iter().copied()).collect()
+/// Every span of time whose telemetry the allocation of `period` reads, half open, in seconds since
+/// 1970: the period, the one before, and the spans `elsewhere` on which some of its charges lie.
+/// Telemetry that arrives for one of them is a reason to allocate the period again.
+pub(crate) fn spans_read(period: BillingPeriod, elsewhere: &[TimeRange]) -> Vec<(i64, i64)> {
+    let spans = [of(period), of(period.previous())].into_iter().chain(elsewhere.iter().copied());
+    spans.map(|span| (span.from.timestamp(), span.to.timestamp())).collect()
 }
 
 impl OpenTelemetry {
@@ -180,8 +181,9 @@ mod tests {
         assert_eq!(text(&spans), ["2025-02-28 2025-03-02", "2025-03-03 2025-03-04", "2026-02-01 2026-02-02"]);
         assert!(spans_of(&[]).is_empty());
         let period = "2026-01".parse().unwrap();
-        let read = text(&ranges_read(period, &spans));
-        assert_eq!(read[..2], ["2026-01-01 2026-02-01", "2025-12-01 2026-01-01"]);
-        assert_eq!(read[2..], text(&spans));
+        let read = spans_read(period, &spans);
+        assert_eq!(read[..2], [(1_767_225_600, 1_769_904_000), (1_764_547_200, 1_767_225_600)]);
+        assert_eq!(read[4], (1_769_904_000, 1_769_990_400), "the first of February");
+        assert_eq!(read.len(), 5);
     }
 }
