@@ -147,7 +147,12 @@ impl TelemetryFiles {
     /// naming object and column for a missing or wrongly typed column, and errors of the store.
     pub async fn open(location: &Location, columns: &TelemetryColumns, within: Option<TimeRange>) -> Result<Self> {
         let named = |error: Error| error.with("telemetry", &columns.name);
-        let (objects, closed) = list(location, within).await.map_err(named)?;
+        // an object that the location names itself is read whatever its folders are called
+        let may_hold = |meta: &ObjectMeta| {
+            meta.location == location.prefix
+                || within.is_none_or(|within| check::may_hold(meta.location.as_ref(), within))
+        };
+        let (objects, closed) = list(location).await.map_err(named)?.into_iter().partition(may_hold);
         let footers = footers(location, objects).await.map_err(named)?;
         let scanned = check::check(location, &footers, columns).map_err(named)?;
         let closed = Arc::new(closed);
@@ -242,28 +247,22 @@ fn view(
     Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
-/// Parquet objects below the location, and apart those in folders named by a date outside of the
-/// range (`…/date=2026-01-05/…`).
-async fn list(location: &Location, range: Option<TimeRange>) -> Result<(Vec<ObjectMeta>, Vec<ObjectMeta>)> {
+/// Parquet objects below the location, ordered by path.
+async fn list(location: &Location) -> Result<Vec<ObjectMeta>> {
     if let Some(meta) = objects::single(location, &data_exports::LAYOUT).await? {
-        return Ok((vec![meta], Vec::new()));
+        return Ok(vec![meta]);
     }
-    let (mut objects, mut closed) = (Vec::new(), Vec::new());
+    let mut objects = Vec::new();
     let mut listing = location.store.list(Some(&location.prefix));
     while let Some(meta) = listing.try_next().await.map_err(|error| store_error(error, location))? {
-        if !is_parquet(meta.location.as_ref()) || meta.size == 0 {
-            continue;
-        }
-        if range.is_none_or(|range| check::may_hold(meta.location.as_ref(), range)) {
+        if is_parquet(meta.location.as_ref()) && meta.size > 0 {
             objects.push(meta);
-        } else {
-            closed.push(meta);
         }
     }
-    if objects.is_empty() && closed.is_empty() {
+    if objects.is_empty() {
         let message = "no Parquet objects lie at the location";
         return Err(Error::new(ErrorKind::NotFound, message).with("location", location));
     }
     objects.sort_by(|left, right| left.location.cmp(&right.location));
-    Ok((objects, closed))
+    Ok(objects)
 }
