@@ -56,7 +56,7 @@ def load_telemetry(connection, data):
             select '{name}' as Telemetry, {'service' if keyed else "''"} as MatchKey,
                 epoch_us(ts) // 86400000000 as Day, customer as Target,
                 units({'cast(quantity as decimal(38, 12))' if folder == 'requests' else 'money(quantity)'})
-                    as Units, false as IsPrevious
+                    as Units, 'current' as Period
             from read_parquet('{data}/telemetry/{folder}/*.parquet')""")
     connection.execute(f"""create or replace table telemetry as
         select * exclude (Units), sum(Units)::hugeint as Units

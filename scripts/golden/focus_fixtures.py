@@ -30,7 +30,7 @@ NUMBERS = ["BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "ListUni
            "ContractedUnitPrice", "PricingQuantity", "x_PricingBlockSize", "x_EffectiveUnitPrice"]
 TEXTS = ["BillingCurrency", "BillingPeriodStart", "ChargeCategory", "ChargeClass",
          "ChargeDescription", "ChargeFrequency", "ChargePeriodStart", "ChargeSubcategory",
-         "CommitmentDiscountId", "CommitmentDiscountStatus", "CommitmentDiscountType",
+         "InvoiceId", "x_InvoiceId", "CommitmentDiscountId", "CommitmentDiscountStatus", "CommitmentDiscountType",
          "PricingCategory", "PricingCurrency", "Provider", "ProviderName", "Publisher",
          "PublisherName", "ServiceCategory", "ServiceName", "ServiceProviderName", "SkuPriceId",
          "oci_BackReferenceNumber", "x_ConsumptionModelId", "x_PricingCurrency",
@@ -130,6 +130,7 @@ charges as (
                 (select min(service_category) from google where service_id = x_ServiceId),
                 (select min(service_category) from google where service_name = ServiceName),
                 services.service_category, 'Other')) as ServiceCategory,
+        if(coalesce(InvoiceId, x_InvoiceId) is null, 'provisional', 'final') as x_Finality,
         BilledCost,
         if(is_carried, 0, EffectiveCost)::decimal(18, 9) as EffectiveCost,
         if(list <> 0 or paid = 0 or status = 'Unused', list,
@@ -159,7 +160,7 @@ def bill(path):
     items = []
     for row in rows_of(path):
         item = dict(DEFAULTS)
-        item.update({header.split(":")[0]: text or None for header, text in row.items()})
+        item.update({header.split(":")[0]: text.strip("'") or None for header, text in row.items()})
         for credit in json.loads(item.get("x_Credits") or "[]"):
             if credit["type"].startswith("COMMITTED"):
                 item["credit_id"], item["credit_type"] = credit["id"], credit["type"]

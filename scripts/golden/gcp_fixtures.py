@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "testdata/fixtures/gcp"
 GROUPS = ["x_BillingPeriod", "x_LineItemType", "ChargeCategory", "ChargeClass", "ChargeFrequency",
-          "PricingCategory", "CommitmentDiscountStatus"]
+          "PricingCategory", "CommitmentDiscountStatus", "x_Finality"]
 SUMS = ["BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "PricingQuantity",
         "ConsumedQuantity"]
 # An export from before these columns existed does not have them at all.
@@ -138,7 +138,16 @@ def export(path):
 # credits after the fact. The figures are stated per charge; `share` is counted in 10^-12.
 SQL = """
 with months as (
-    select *, left(invoice.month, 4) || '-' || right(invoice.month, 2) as x_BillingPeriod from export
+    select *, left(invoice.month, 4) || '-' || right(invoice.month, 2) as x_BillingPeriod,
+        (x_BillingPeriod || '-01')::timestamp + interval 1 month as next_month,
+        timezone('America/Los_Angeles', timezone('UTC', export_time)) as exported,
+        case
+            when bool_or(exported >= next_month + interval 7 days
+                or cost_type = 'rounding_error' and exported >= next_month)
+                over (partition by billing_account_id, x_BillingPeriod) then 'final'
+            else 'provisional'
+        end as x_Finality
+    from export
 ), amounts as (
     select *,
         money(cost) as gross,
@@ -185,6 +194,7 @@ with months as (
     -- the row itself, or the part of it that no commitment covers
     select
         x_BillingPeriod,
+        x_Finality,
         cost_type as x_LineItemType,
         case
             when fee or old_fee then 'Purchase'
@@ -219,31 +229,31 @@ with months as (
         case when ChargeCategory = 'Usage' then consumed - covered_consumed end as ConsumedQuantity
     from shares
     union all
-    select x_BillingPeriod, cost_type, 'Usage', null, 'Usage-Based', 'Committed', 'Used', 0, 0,
+    select x_BillingPeriod, x_Finality, cost_type, 'Usage', null, 'Usage-Based', 'Committed', 'Used', 0, 0,
         covered_list, -commitment, signed(covered_quantity, covered_list, -commitment),
         covered_consumed
     from shares where partly
     union all
-    select x_BillingPeriod, cost_type, 'Usage', null, 'Usage-Based', 'Committed', 'Unused', 0,
+    select x_BillingPeriod, x_Finality, cost_type, 'Usage', null, 'Usage-Based', 'Committed', 'Unused', 0,
         net + commitment + offset_sum, 0, 0, net + commitment + offset_sum, null
     from shares where fee and net + commitment + offset_sum <> 0
     union all
-    select x_BillingPeriod, credit.type, 'Credit', null, 'One-Time', null, null,
+    select x_BillingPeriod, x_Finality, credit.type, 'Credit', null, 'One-Time', null, null,
         money(credit.amount), money(credit.amount), money(credit.amount), money(credit.amount),
         null, null
-    from (select x_BillingPeriod, unnest(credits) as credit from shares)
+    from (select x_BillingPeriod, x_Finality, unnest(credits) as credit from shares)
     where credit.type is null or credit.type not in (
         'SUSTAINED_USAGE_DISCOUNT', 'DISCOUNT', 'COMMITTED_USAGE_DISCOUNT',
         'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE', 'FEE_UTILIZATION_OFFSET')
     union all
     -- what fees were offset by must be what covered usage costs, per account and currency
-    select x_BillingPeriod, 'FEE_UTILIZATION_OFFSET', 'Adjustment', null, 'One-Time', null, null,
+    select x_BillingPeriod, x_Finality, 'FEE_UTILIZATION_OFFSET', 'Adjustment', null, 'One-Time', null, null,
         difference, 0, 0, 0, null, null
     from (
-        select x_BillingPeriod,
+        select x_BillingPeriod, x_Finality,
             sum(case when cheaper then net + commitment when fee then offset_sum else 0 end)
                 as difference
-        from shares group by x_BillingPeriod, billing_account_id, currency
+        from shares group by x_BillingPeriod, x_Finality, billing_account_id, currency
     ) where difference <> 0
 )
 """

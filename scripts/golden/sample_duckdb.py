@@ -90,7 +90,7 @@ def tie(connection, period, source, ledgers, total):
 
 
 def load_telemetry(connection, period):
-    """Daily quantities of the period and of the one before, in units of 10^-12."""
+    """Daily quantities of all days, with the period they are in, in units of 10^-12."""
     parts = []
     for name, folder, time, match, target, quantity in TELEMETRY:
         glob = ROOT / f"testdata/telemetry/{folder}/*.parquet"
@@ -98,7 +98,7 @@ def load_telemetry(connection, period):
         parts.append(f"""
             select '{name}' as Telemetry, {key} as MatchKey, epoch_us({time}) // 86400000000 as Day,
                 {target} as Target, units(cast(cast({quantity} as varchar) as decimal(38, 12)))
-                    as Units, strftime({time}, '%Y-%m') as Period
+                    as Units, strftime({time}, '%Y-%m') as Month
             from read_parquet('{glob}')""")
     before = (duckdb.execute(f"select strftime(date '{period}-01' - interval 1 month, '%Y-%m')")
               .fetchone()[0])
@@ -106,8 +106,9 @@ def load_telemetry(connection, period):
     connection.execute(f"""
         create or replace table telemetry as
         select Telemetry, MatchKey, Day, Target, sum(Units)::hugeint as Units,
-            Period = '{before}' as IsPrevious
-        from ({' union all '.join(parts)}) where Period in ('{period}', '{before}') group by all""")
+            case Month when '{period}' then 'current' when '{before}' then 'previous' else 'other' end
+                as Period
+        from ({' union all '.join(parts)}) group by all""")
 
 
 def money(units):
@@ -128,15 +129,15 @@ def totals(connection, period):
     sums = ", ".join(f"sum({ledger}Cost)::varchar" for ledger in LEDGERS)
     return [(period, *row) for row in connection.execute(
         f"""select x_Source, x_LineItemType, ChargeCategory, ChargeClass, ChargeFrequency, PricingCategory,
-            CommitmentDiscountStatus, count(*), {sums} from focus_charges group by all""").fetchall()]
+            CommitmentDiscountStatus, x_Finality, count(*), {sums} from focus_charges group by all""").fetchall()]
 
 
 def allocated(connection, period):
-    """Cost by target, service and rule; rows that are zero everywhere are not written."""
+    """Cost by target, service, rule and finality; rows that are zero everywhere are not written."""
     sums = ", ".join(f"sum({ledger}Cost)::hugeint as {ledger}" for ledger in LEDGERS)
     found = connection.execute(
-        f"select target, service, rule, {sums} from splits group by all").fetchall()
-    return [(period, *row[:3], *map(money, row[3:])) for row in found if any(row[3:])]
+        f"select target, service, rule, x_Finality, {sums} from splits group by all").fetchall()
+    return [(period, *row[:4], *map(money, row[4:])) for row in found if any(row[4:])]
 
 
 def databases(connection, period):
@@ -171,9 +172,10 @@ def main():
     costs = [f"{ledger}Cost" for ledger in LEDGERS]
     write(out / "focus_charges.csv",
           ["x_BillingPeriod", "x_Source", "x_LineItemType", "ChargeCategory", "ChargeClass", "ChargeFrequency",
-           "PricingCategory", "CommitmentDiscountStatus", "rows", *costs], charges)
+           "PricingCategory", "CommitmentDiscountStatus", "x_Finality", "rows", *costs], charges)
     write(out / "allocated_charges.csv",
-          ["x_BillingPeriod", "x_AllocationTargetId", "x_Service", "x_AllocationRuleId", *costs],
+          ["x_BillingPeriod", "x_AllocationTargetId", "x_Service", "x_AllocationRuleId", "x_Finality",
+           *costs],
           split)
     write(out / "database_costs.csv",
           ["x_BillingPeriod", "x_AllocationTargetId", "ServiceProviderName", "ServiceName",

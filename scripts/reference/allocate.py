@@ -1,8 +1,9 @@
 """Allocates FOCUS charges in DuckDB, exactly: all money is a HUGEINT in units of 10^-12.
 
 DuckDB refuses to overflow, so a wrong width is an error and never a wrong figure. Reads the
-relation `focus_charges` and `telemetry(Telemetry, MatchKey, Day, Target, Units, IsPrevious)` and
-leaves the table `splits`: one row per cell, day, part and target.
+relation `focus_charges` and `telemetry(Telemetry, MatchKey, Day, Target, Units, Period)`, where
+Period says whether a day is in the billing period (`current`), the one before (`previous`) or neither
+(`other`), and leaves the table `splits`: one row per cell, day, part and target.
 """
 
 from .rules import FOLLOWERS, LEVELS
@@ -30,11 +31,12 @@ def cells(rules, kept):
     """Charges that agree in everything allocation can see become one cell per day or span."""
     follower = " ".join(f"when {condition} then '{kind}'" for kind, condition in FOLLOWERS.items())
     matched = " ".join(f"when {rule.when} then '{rule.id}'" for rule in rules)
-    columns = ["x_Source", "BillingCurrency", "BillingAccountId", *kept, "customer", "follower",
-               "rule", "first_moment", "last_moment", *(f"Follow{key}" for key in FOLLOW_KEYS)]
+    columns = ["x_Source", "x_Finality", "BillingCurrency", "BillingAccountId", *kept, "customer",
+               "follower_kind", "follower", "rule", "first_moment", "last_moment",
+               *(f"Follow{key}" for key in FOLLOW_KEYS)]
     # Resources, SKUs and commitments are told apart only where some follower asks for them.
     wanted = ", ".join(f"wanted_{key} as (select distinct Own{key} as Follow{key} from matched "
-                       f"where follower is not null and Own{key} is not null)"
+                       f"where follower_kind is not null and Own{key} is not null)"
                        for key in FOLLOW_KEYS)
     known = " ".join(f"left join wanted_{key} on matched.Own{key} = wanted_{key}.Follow{key}"
                      for key in FOLLOW_KEYS)
@@ -42,18 +44,24 @@ def cells(rules, kept):
     create or replace table cells as
     with tagged as (
         select *, Tags ->> '$.service' as service, Tags ->> '$.customer' as customer,
-            Tags ->> '$.team' as team, case {follower} end as follower,
+            Tags ->> '$.team' as team, case {follower} end as follower_kind,
             date_trunc('day', ChargePeriodStart) as first_day
         from focus_charges
     ), matched as (
-        select *, case when follower is null then case {matched} end end as rule,
+        select *, case {matched} end as matching,
+            -- what a correction of an older month corrects is not in this bill: a rule comes first
+            follower_kind = 'refund' and ChargePeriodEnd <= BillingPeriodStart and matching is not null
+                as of_an_older_month,
+            case when not coalesce(of_an_older_month, false) then follower_kind end as follower,
+            case when follower is null then matching end as rule,
             -- a charge inside one day needs only the day
             ChargePeriodEnd <= first_day + interval 1 day as in_a_day,
             case when in_a_day then first_day else ChargePeriodStart end as first_moment,
             case when in_a_day then first_day + interval 1 day else ChargePeriodEnd end
                 as last_moment,
             -- a follower asks for a commitment only where nothing narrower is known
-            case when follower is null or follower in ('unused_commitment', 'commitment_purchase')
+            case when follower_kind is null
+                or follower_kind in ('unused_commitment', 'commitment_purchase')
                 or ResourceId is null or ResourceId = CommitmentDiscountId
                 then CommitmentDiscountId end as OwnCommitmentDiscountId,
             ResourceId as OwnResourceId, SkuId as OwnSkuId
@@ -127,12 +135,12 @@ MEASURED = """
     create or replace table measured_previously as
     select driver, key, target, sum(units) as units from (
         select Telemetry as driver, MatchKey as key, Day, Target as target, sum(Units) as units
-        from telemetry where IsPrevious group by all)
+        from telemetry where Period = 'previous' group by all)
     where units > 0 group by all;
     create or replace table seen as
     select distinct driver, target from (
         select Telemetry as driver, MatchKey, Day, Target as target, sum(Units) as units
-        from telemetry where not IsPrevious group by all)
+        from telemetry where Period = 'current' group by all)
     where units > 0 and target not in ('idle', 'unallocated')"""
 
 # Measured beats everything, also when it is zero; then the rule's fallbacks in their order.
@@ -209,7 +217,7 @@ def follow():
 
     weights = " union all ".join(
         f"select {n} as level, {key(columns)} as level_key, target, EffectiveCost "
-        f"from splits where EffectiveCost > 0 and {columns[0]} is not null"
+        f"from splits where follower_kind is null and EffectiveCost > 0 and {columns[0]} is not null"
         for n, columns in enumerate(level_keys.values()))
     wanted = " union all ".join(
         f"select cell, {n} as level, {key(columns)} as level_key from cells "

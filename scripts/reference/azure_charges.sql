@@ -74,6 +74,7 @@ select
     contracted_cost as ContractedCost,
     billingProfileId as BillingAccountId,
     billingCurrency as BillingCurrency,
+    date_trunc('month', date) as BillingPeriodStart,
     priced.category as ChargeCategory,
     class as ChargeClass,
     case frequency when 'UsageBased' then 'Usage-Based' when 'OneTime' then 'One-Time'
@@ -100,6 +101,7 @@ select
     nullif(SubscriptionId, '') as SubAccountId,
     nullif(tags, '') as Tags,
     chargeType as x_LineItemType,
+    case when coalesce(invoiceId, '') = '' then 'provisional' else 'final' end as x_Finality,
     getvariable('source')::varchar as x_Source,
     getvariable('billing_period')::varchar as x_BillingPeriod
 from priced

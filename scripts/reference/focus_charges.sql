@@ -103,7 +103,9 @@ negation_rest as (
         any_value(bill_payer_account_id) as payer,
         any_value(line_item_currency_code) as currency,
         min(bill_billing_period_start_date) as month_start,
-        min(bill_billing_period_end_date) as month_end
+        min(bill_billing_period_end_date) as month_end,
+        case when bool_and(coalesce(bill_invoice_id, '') <> '') then 'final' else 'provisional' end
+            as finality
     from typed
     where kind in ('SavingsPlanCoveredUsage', 'SavingsPlanNegation')
     group by all
@@ -278,6 +280,7 @@ select
         as x_ChargeId,
     case when cardinality(cost_category) > 0 then to_json(cost_category) end as x_CostCategories,
     case when cardinality(discount) > 0 then to_json(discount) end as x_Discounts,
+    case when nullif(bill_invoice_id, '') is null then 'provisional' else 'final' end as x_Finality,
     kind as x_LineItemType,
     operation as x_Operation,
     service_code as x_ServiceCode,
@@ -299,6 +302,7 @@ select
     'AWS' as HostProviderName, 'AWS' as ServiceProviderName,
     'Amazon Web Services, Inc.' as InvoiceIssuerName,
     'SavingsPlanNegation' as x_LineItemType,
+    finality as x_Finality,
     left(sha256(getvariable('source') || '|negation|' || savings_plan_arn), 32) as x_ChargeId,
     getvariable('source')::varchar as x_Source,
     getvariable('billing_period')::varchar as x_BillingPeriod

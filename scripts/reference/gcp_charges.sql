@@ -8,6 +8,25 @@
 
 with
 
+-- Google issues an invoice by the fifth business day of the next month, so a row exported on the
+-- eighth day is later than it. Rounding to cents is done when the invoice is made.
+invoices as (
+
+    select
+        billing_account_id,
+        timezone('America/Los_Angeles',
+            (getvariable('billing_period') || '-01')::timestamp + interval 1 month) as closed,
+        case
+            when bool_or(timezone('UTC', export_time) >= closed + interval 7 days)
+                or bool_or(cost_type = 'rounding_error' and timezone('UTC', export_time) >= closed)
+                then 'final'
+            else 'provisional'
+        end as finality
+    from gcp_rows
+    group by billing_account_id
+
+),
+
 typed as (
 
     select
@@ -173,6 +192,8 @@ select
     contracted::decimal(38, 12) as ContractedCost,
     billing_account_id as BillingAccountId,
     currency as BillingCurrency,
+    timezone('America/Los_Angeles', (getvariable('billing_period') || '-01')::timestamp)
+        as BillingPeriodStart,
     charges.category as ChargeCategory,
     class as ChargeClass,
     case
@@ -208,9 +229,11 @@ select
         'customer', list_filter(labels, lambda l: l.key = 'customer')[-1].value
     ) as Tags,
     kind as x_LineItemType,
+    finality as x_Finality,
     getvariable('source')::varchar as x_Source,
     getvariable('billing_period')::varchar as x_BillingPeriod
 from charges
+left join invoices using (billing_account_id)
 left join services on services.provider = 'gcp' and services.key = service.description
 
 union all by name
@@ -222,6 +245,8 @@ select
     0 as ContractedCost,
     billing_account_id as BillingAccountId,
     currency as BillingCurrency,
+    timezone('America/Los_Angeles', (getvariable('billing_period') || '-01')::timestamp)
+        as BillingPeriodStart,
     'Adjustment' as ChargeCategory,
     'One-Time' as ChargeFrequency,
     timezone('America/Los_Angeles', (getvariable('billing_period') || '-01')::timestamp)
@@ -233,7 +258,9 @@ select
     service_name as ServiceName,
     'Google Cloud' as ServiceProviderName,
     'FEE_UTILIZATION_OFFSET' as x_LineItemType,
+    finality as x_Finality,
     getvariable('source')::varchar as x_Source,
     getvariable('billing_period')::varchar as x_BillingPeriod
 from offset_rest
+left join invoices using (billing_account_id)
 left join services on services.provider = 'gcp' and services.key = service_name

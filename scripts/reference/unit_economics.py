@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 DAILY = ["x_BillingPeriod", "x_ChargeDate", "x_UnitMetric", "x_Ledger", "x_AllocationTargetId",
-         "x_Service", "x_Cost", "x_Quantity", "x_UnitCost", "x_UnitCostReason"]
+         "x_Service", "x_Finality", "x_Cost", "x_Quantity", "x_UnitCost", "x_UnitCostReason"]
 MONTHLY = [name for name in DAILY if name != "x_ChargeDate"]
 
 METRICS = [  # name, telemetry, ledger, by target, by service
@@ -31,10 +31,13 @@ def figures(metric, by_day):
         case when quantity is null then 'no_quantity' when quantity = 0 then 'zero_quantity'
              when quantity < 0 then 'negative_quantity' end as reason
     from (
-        select {keys}, coalesce(cost, 0)::hugeint as cost, quantity::hugeint as quantity
+        select {keys}, finality, coalesce(cost, 0)::hugeint as cost, quantity::hugeint as quantity
         from (
             select {day} as day, {target} as target, {service} as service,
-                sum({ledger}Cost) as cost
+                sum({ledger}Cost) as cost,
+                -- one provisional part makes the whole provisional
+                case when bool_and(x_Finality = 'final') then 'final' else 'provisional' end
+                    as finality
             from splits
             where BilledCost <> 0 or EffectiveCost <> 0 or ListCost <> 0 or ContractedCost <> 0
             group by 1, 2, 3
@@ -43,7 +46,7 @@ def figures(metric, by_day):
             select {day.replace('day *', 'Day *')} as day, {'Target' if by_target else 'null'} as target,
                 {measured_service} as service, sum(Units) as quantity
             from telemetry
-            where Telemetry = '{telemetry}' and not IsPrevious and Units is not null
+            where Telemetry = '{telemetry}' and Period = 'current' and Units is not null
             group by 1, 2, 3
         ) as quantities
         on costs.day is not distinct from quantities.day
@@ -60,10 +63,10 @@ def text(units, scale):
 def rows(connection, period, by_day):
     found = []
     for metric in METRICS:
-        for (name, ledger, day, target, service, cost, quantity, unit_cost,
+        for (name, ledger, day, target, service, finality, cost, quantity, unit_cost,
              reason) in connection.execute(figures(metric, by_day)).fetchall():
             found.append((period, *([day] if by_day else []), name, ledger, target, service,
-                          text(cost, 12), text(quantity, 12), text(unit_cost, 18), reason))
+                          finality, text(cost, 12), text(quantity, 12), text(unit_cost, 18), reason))
     return found
 
 

@@ -1,10 +1,10 @@
 -- model:    allocated_charges__charges_add_up
--- grain:    one row per source and currency whose charges are not fully allocated
+-- grain:    one row per source, finality and currency whose charges are not fully allocated
 -- inputs:   allocated_charges, focus_charges
 -- params:   none
 -- severity: fail
--- why:      every charge is allocated exactly once. Compares the two written tables, so it does not
---           trust anything in between.
+-- why:      every charge is allocated exactly once, and what is provisional stays so. Compares the
+--           two written tables, so it does not trust anything in between.
 
 with
 
@@ -12,13 +12,14 @@ charged as (
 
     select
         x_Source,
+        x_Finality,
         BillingCurrency,
         sum(BilledCost) as BilledCost,
         sum(EffectiveCost) as EffectiveCost,
         sum(ListCost) as ListCost,
         sum(ContractedCost) as ContractedCost
     from focus_charges
-    group by x_Source, BillingCurrency
+    group by x_Source, x_Finality, BillingCurrency
 
 ),
 
@@ -26,13 +27,14 @@ allocated as (
 
     select
         x_Source,
+        x_Finality,
         BillingCurrency,
         sum(BilledCost) as BilledCost,
         sum(EffectiveCost) as EffectiveCost,
         sum(ListCost) as ListCost,
         sum(ContractedCost) as ContractedCost
     from allocated_charges
-    group by x_Source, BillingCurrency
+    group by x_Source, x_Finality, BillingCurrency
 
 ),
 
@@ -40,6 +42,7 @@ differences as (
 
     select
         coalesce(charged.x_Source, allocated.x_Source) as Source,
+        coalesce(charged.x_Finality, allocated.x_Finality) as Finality,
         coalesce(charged.BillingCurrency, allocated.BillingCurrency) as Currency,
         coalesce(charged.BilledCost, 0) - coalesce(allocated.BilledCost, 0) as Billed,
         coalesce(charged.EffectiveCost, 0) - coalesce(allocated.EffectiveCost, 0) as Effective,
@@ -48,6 +51,7 @@ differences as (
     from charged
     full join allocated
         on charged.x_Source = allocated.x_Source
+        and charged.x_Finality = allocated.x_Finality
         and charged.BillingCurrency = allocated.BillingCurrency
 
 )

@@ -88,6 +88,8 @@ judged as (
                 then 'ServiceSubcategory is missing'
             when x_BillingPeriod is null
                 then 'x_BillingPeriod is missing'
+            when x_Finality is null
+                then 'x_Finality is missing'
             when x_Source is null
                 then 'x_Source is missing'
         end as Rule

@@ -3,7 +3,8 @@
 -- grain:   one row per offending charge (x_ChargeId)
 -- inputs:  focus_charges
 -- params:  none
--- why:     these columns take only the values the standard lists, case included (E01 to E08).
+-- why:     these columns take only the values the standard lists, case included (E01 to E08), ours
+--          only those of its contract.
 
 with
 
@@ -25,6 +26,7 @@ judged as (
         CommitmentDiscountCategory,
         CommitmentDiscountStatus,
         PricingCategory,
+        x_Finality,
         BillingCurrency,
         case
             when CapacityReservationStatus not in ('Used', 'Unused')
@@ -41,6 +43,8 @@ judged as (
                 then 'CommitmentDiscountStatus'
             when PricingCategory not in ('Standard', 'Dynamic', 'Committed', 'Other')
                 then 'PricingCategory'
+            when x_Finality not in ('provisional', 'final')
+                then 'x_Finality'
             when length(BillingCurrency) <> 3
                 or BillingCurrency <> upper(BillingCurrency)
                 then 'BillingCurrency'
@@ -59,6 +63,7 @@ select
     CommitmentDiscountCategory,
     CommitmentDiscountStatus,
     PricingCategory,
+    x_Finality,
     BillingCurrency
 from judged
 where Rule is not null

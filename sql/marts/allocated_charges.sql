@@ -18,6 +18,7 @@ select
     $billing_period as x_BillingPeriod,
     ChargeDate as x_ChargeDate,
     x_Source,
+    x_Finality,
     BillingCurrency,
     TargetId as x_AllocationTargetId,
 

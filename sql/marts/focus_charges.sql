@@ -76,6 +76,7 @@ select
     x_ChargeId,
     x_CostCategories,
     x_Discounts,
+    x_Finality,
     x_LineItemType,
     x_Operation,
     x_ServiceCode,

@@ -59,6 +59,8 @@ months as (
         x_ReportingCurrency,
         x_ExchangeRate,
         cast(date_trunc('month', x_ChargeDate) as date) as ChargeMonth,
+        -- of the two words the later one in the alphabet: provisional if any charge is
+        max(x_Finality) as Finality,
         multiply_round(x_ExchangeRate, cast(sum(BilledCost) as decimal(38, 12)))
         - sum(x_ReportingBilledCost) as Billed,
         multiply_round(x_ExchangeRate, cast(sum(EffectiveCost) as decimal(38, 12)))
@@ -83,6 +85,7 @@ select
     x_BillingPeriod,
     x_ChargeDate,
     x_Source,
+    x_Finality,
     BillingCurrency,
     x_AllocationTargetId,
     x_AllocationReason,
@@ -109,6 +112,7 @@ select
     x_BillingPeriod,
     ChargeMonth as x_ChargeDate,
     x_Source,
+    Finality as x_Finality,
     BillingCurrency,
     'fx_residual' as x_AllocationTargetId,
     'rounding_of_converted_parts' as x_AllocationReason,

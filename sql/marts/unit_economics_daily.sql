@@ -23,6 +23,7 @@ select
     match_value(UnitKey, 1) as x_AllocationTargetId,
     UnitKey,
     Cost as x_Cost,
+    Finality as x_Finality,
     Quantity as x_Quantity,
     QuantityUnit as x_QuantityUnit,
     case when Quantity > 0 then divide_round(Cost, Quantity) end as x_UnitCost,

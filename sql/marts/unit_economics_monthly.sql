@@ -23,6 +23,8 @@ months as (
         BillingCurrency,
         UnitKey,
         sum(Cost) as Cost,
+        -- of the two words the later one in the alphabet: provisional if any day is
+        max(Finality) as Finality,
         sum(Quantity) as Quantity
     from days
     group by UnitMetric, Metric, Ledger, QuantityUnit, BillingCurrency, UnitKey
@@ -38,6 +40,7 @@ select
     match_value(UnitKey, 1) as x_AllocationTargetId,
     UnitKey,
     Cost as x_Cost,
+    Finality as x_Finality,
     Quantity as x_Quantity,
     QuantityUnit as x_QuantityUnit,
     case when Quantity > 0 then divide_round(Cost, Quantity) end as x_UnitCost,

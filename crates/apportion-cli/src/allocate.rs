@@ -24,7 +24,7 @@ use crate::tables::{
     ALLOCATED_CHARGES, DRIVER_QUANTITIES, FOCUS_CHARGES, REPORTING_CHARGES, UNIT_ECONOMICS_DAILY,
     UNIT_ECONOMICS_MONTHLY,
 };
-use crate::telemetry::{ListedTelemetry, OpenTelemetry};
+use crate::telemetry::{self, ListedTelemetry, OpenTelemetry};
 
 /// The allocation of a run: the plan and what it needs.
 #[derive(Debug)]
@@ -63,17 +63,19 @@ impl<'a> Allocation<'a> {
         let context = run.engine.new_context();
         self.register_charges(&context, period, work).await?;
         let listed = self.telemetry.as_ref().map_err(|(kind, message)| Error::new(*kind, message.clone()))?;
-        let mut telemetry = OpenTelemetry::default();
-        listed.register(&context, "src_telemetry", period, &mut telemetry)?;
-        listed.register(&context, "src_telemetry_previous", period.previous(), &mut telemetry)?;
-        work.read(telemetry.objects());
+        let mut opened = OpenTelemetry::default();
+        listed.register(&context, "src_telemetry", period, &mut opened)?;
+        listed.register(&context, "src_telemetry_previous", period.previous(), &mut opened)?;
+        let allocator = Allocator::new(Arc::clone(&self.plan), period);
+        let elsewhere = telemetry::spans_of(&allocator.days_elsewhere(&context).await?);
+        listed.register_spans(&context, "src_telemetry_elsewhere", &elsewhere, &mut opened).await?;
+        work.read(opened.objects());
         work.entry.telemetry_fingerprint.clone_from(&work.entry.input_digest);
-        work.telemetry_spans =
-            [period, period.previous()].map(|month| (month.start().timestamp(), month.end().timestamp())).into();
+        work.telemetry_spans = telemetry::spans_read(period, &elsewhere);
+        tracing::debug!(billing_period = %period, spans = ?work.telemetry_spans, "telemetry is read");
         work.step("discover");
 
         let staging = run.staging()?;
-        let allocator = Allocator::new(Arc::clone(&self.plan), period);
         let barrier = DiskBarrier { staging: &staging, context: &context };
         let allocated = allocator.allocate(&context, &barrier).await?;
         work.step("prepare");
@@ -101,7 +103,7 @@ impl<'a> Allocation<'a> {
             notes.extend(judge(&run.models.run_checks(&context, &table.spec.name, &BTreeMap::new()).await?)?);
         }
         let proof = reconcile::allocation(run, &context, period).await?;
-        telemetry.verify_unchanged().await?;
+        opened.verify_unchanged().await?;
         work.step("check");
 
         let mut report = figures::allocation(&context, period).await?;

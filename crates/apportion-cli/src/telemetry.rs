@@ -1,5 +1,6 @@
-//! Telemetry of a pipeline as the two relations that allocation reads: this period's and the
-//! previous one's. Listed once per run, opened per period.
+//! Telemetry of a pipeline as the three relations that allocation reads: this period's, the
+//! previous one's, and that of days elsewhere on which some of the period's charges lie. Listed once
+//! per run, opened per period.
 
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use apportion_sources::telemetry::{self, TelemetryColumns, TelemetryFiles, Telem
 use apportion_sources::{Location, StoreOptions};
 use apportion_spec::pipeline::Telemetry;
 use apportion_spec::{BillingPeriod, Result};
+use chrono::{Days, NaiveDate, NaiveTime};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
@@ -52,24 +54,80 @@ impl ListedTelemetry {
         period: BillingPeriod,
         open: &mut OpenTelemetry,
     ) -> Result<()> {
-        let range = TimeRange { from: period.start(), to: period.end() };
-        let mut union: Option<datafusion::dataframe::DataFrame> = None;
-        for files in &self.files {
-            let table = files.table(Some(range))?;
-            let rows = context.read_table(Arc::clone(&table.table)).map_err(query_error)?;
-            union = Some(match union {
-                None => rows,
-                Some(earlier) => earlier.union(rows).map_err(query_error)?,
-            });
-            open.tables.push(table);
-        }
-        let table: Arc<dyn TableProvider> = match union {
-            Some(rows) => rows.into_view(),
-            None => Arc::new(MemTable::try_new(telemetry::schema(), vec![Vec::new()]).map_err(query_error)?),
-        };
-        context.register_table(relation, table).map_err(query_error)?;
-        Ok(())
+        let tables = self.files.iter().map(|files| files.table(Some(of(period)))).collect::<Result<Vec<_>>>()?;
+        register(context, relation, tables, open)
     }
+
+    /// Registers `relation` over all telemetry of the given spans of time, opening what is needed.
+    ///
+    /// # Errors
+    /// Those of opening telemetry, for objects that no period of the run needed before.
+    pub(crate) async fn register_spans(
+        &self,
+        context: &SessionContext,
+        relation: &str,
+        spans: &[TimeRange],
+        open: &mut OpenTelemetry,
+    ) -> Result<()> {
+        let mut tables = Vec::new();
+        if !spans.is_empty() {
+            for files in &self.files {
+                tables.push(files.spans(spans).await?);
+            }
+        }
+        register(context, relation, tables, open)
+    }
+}
+
+/// Registers `relation` over the rows of all `tables`, and keeps them.
+fn register(
+    context: &SessionContext,
+    relation: &str,
+    tables: Vec<TelemetryTable>,
+    open: &mut OpenTelemetry,
+) -> Result<()> {
+    let mut union: Option<datafusion::dataframe::DataFrame> = None;
+    for table in tables {
+        let rows = context.read_table(Arc::clone(&table.table)).map_err(query_error)?;
+        union = Some(match union {
+            None => rows,
+            Some(earlier) => earlier.union(rows).map_err(query_error)?,
+        });
+        open.tables.push(table);
+    }
+    let table: Arc<dyn TableProvider> = match union {
+        Some(rows) => rows.into_view(),
+        None => Arc::new(MemTable::try_new(telemetry::schema(), vec![Vec::new()]).map_err(query_error)?),
+    };
+    context.register_table(relation, table).map_err(query_error)?;
+    Ok(())
+}
+
+/// The calendar month of a billing period.
+fn of(period: BillingPeriod) -> TimeRange {
+    TimeRange { from: period.start(), to: period.end() }
+}
+
+/// Whole days as spans of time; days that follow each other become one. `days` are in order.
+pub(crate) fn spans_of(days: &[NaiveDate]) -> Vec<TimeRange> {
+    let mut spans: Vec<TimeRange> = Vec::new();
+    for day in days {
+        let from = day.and_time(NaiveTime::MIN).and_utc();
+        let to = from.checked_add_days(Days::new(1)).unwrap_or(from);
+        match spans.last_mut() {
+            Some(last) if last.to == from => last.to = to,
+            _ => spans.push(TimeRange { from, to }),
+        }
+    }
+    spans
+}
+
+/// Every span of time whose telemetry the allocation of `period` reads, half open, in seconds since
+/// 1970: the period, the one before, and the spans `elsewhere` on which some of its charges lie.
+/// Telemetry that arrives for one of them is a reason to allocate the period again.
+pub(crate) fn spans_read(period: BillingPeriod, elsewhere: &[TimeRange]) -> Vec<(i64, i64)> {
+    let spans = [of(period), of(period.previous())].into_iter().chain(elsewhere.iter().copied());
+    spans.map(|span| (span.from.timestamp(), span.to.timestamp())).collect()
 }
 
 impl OpenTelemetry {
@@ -102,4 +160,30 @@ async fn list(project: &Project, declared: &Telemetry, within: Option<TimeRange>
 pub(crate) async fn describe(project: &Project, declared: &Telemetry) -> Result<String> {
     let table = list(project, declared, None).await?.table(None)?;
     Ok(format!("{} objects, {} rows, unit {}", table.objects().len(), table.rows, declared.unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(spans: &[TimeRange]) -> Vec<String> {
+        let day = |span: &TimeRange| format!("{} {}", span.from.format("%Y-%m-%d"), span.to.format("%Y-%m-%d"));
+        spans.iter().map(day).collect()
+    }
+
+    #[test]
+    fn days_that_follow_each_other_are_one_span() {
+        let days: Vec<NaiveDate> = ["2025-02-28", "2025-03-01", "2025-03-03", "2026-02-01"]
+            .into_iter()
+            .map(|day| day.parse().unwrap())
+            .collect();
+        let spans = spans_of(&days);
+        assert_eq!(text(&spans), ["2025-02-28 2025-03-02", "2025-03-03 2025-03-04", "2026-02-01 2026-02-02"]);
+        assert!(spans_of(&[]).is_empty());
+        let period = "2026-01".parse().unwrap();
+        let read = spans_read(period, &spans);
+        assert_eq!(read[..2], [(1_767_225_600, 1_769_904_000), (1_764_547_200, 1_767_225_600)]);
+        assert_eq!(read[4], (1_769_904_000, 1_769_990_400), "the first of February");
+        assert_eq!(read.len(), 5);
+    }
 }

@@ -16,9 +16,10 @@
 //! # Use
 //!
 //! The context needs the tables `focus_charges` (the billing period, all sources), and, when the
-//! pipeline declares telemetry, `src_telemetry` and `src_telemetry_previous` with the columns
-//! `Telemetry, MatchKey, Time, Target, Quantity`. Everything else is registered here, so a context
-//! serves one billing period.
+//! pipeline declares telemetry, `src_telemetry` (the billing period), `src_telemetry_previous` (the
+//! one before) and `src_telemetry_elsewhere` (the days that [`Allocator::days_elsewhere`] names) with
+//! the columns `Telemetry, MatchKey, Time, Target, Quantity`. Everything else is registered here, so
+//! a context serves one billing period.
 //!
 //! ```text
 //! let plan = Arc::new(AllocationPlan::try_new(&context, "pipeline.yaml", &pipeline)?);
@@ -29,6 +30,7 @@
 //! ```
 
 mod cells;
+mod elsewhere;
 mod expression;
 mod follower;
 mod frames;
@@ -44,6 +46,7 @@ use std::sync::Arc;
 
 use apportion_spec::{BillingPeriod, Result};
 use async_trait::async_trait;
+use chrono::NaiveDate;
 use datafusion::catalog::TableProvider;
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::SessionContext;
@@ -91,6 +94,16 @@ impl Allocator {
     #[must_use]
     pub const fn new(plan: Arc<AllocationPlan>, period: BillingPeriod) -> Self {
         Self { plan, period }
+    }
+
+    /// Days outside of the billing period and of the one before on which drivers are asked for, in
+    /// order: corrections of older months, and charges of an invoice month that ends later than the
+    /// month in UTC. Needs the table `focus_charges`.
+    ///
+    /// # Errors
+    /// When the table is missing, or its charges cannot be read.
+    pub async fn days_elsewhere(&self, context: &SessionContext) -> Result<Vec<NaiveDate>> {
+        elsewhere::days(context, &self.plan, self.period).await
     }
 
     /// Allocates the charges of the period.

@@ -137,6 +137,8 @@ pub struct TelemetryFiles {
     columns: TelemetryColumns,
     footers: Vec<Footer>,
     scanned: SchemaRef,
+    /// Listed objects that were not opened, because their folders are named by other dates.
+    closed: Arc<Vec<ObjectMeta>>,
 }
 
 impl TelemetryFiles {
@@ -148,10 +150,16 @@ impl TelemetryFiles {
     /// naming object and column for a missing or wrongly typed column, and errors of the store.
     pub async fn open(location: &Location, columns: &TelemetryColumns, within: Option<TimeRange>) -> Result<Self> {
         let named = |error: Error| error.with("telemetry", &columns.name);
-        let objects = list(location, within).await.map_err(named)?;
+        // an object that the location names itself is read whatever its folders are called
+        let may_hold = |meta: &ObjectMeta| {
+            meta.location == location.prefix
+                || within.is_none_or(|within| check::may_hold(meta.location.as_ref(), within))
+        };
+        let (objects, closed) = list(location).await.map_err(named)?.into_iter().partition(may_hold);
         let footers = footers(location, objects).await.map_err(named)?;
         let scanned = check::check(location, &footers, columns).map_err(named)?;
-        Ok(Self { location: location.clone(), columns: columns.clone(), footers, scanned })
+        let closed = Arc::new(closed);
+        Ok(Self { location: location.clone(), columns: columns.clone(), footers, scanned, closed })
     }
 
     /// The rows of one span of time, or all.
@@ -163,17 +171,49 @@ impl TelemetryFiles {
     /// # Errors
     /// [`ErrorKind::Internal`] when the relation cannot be planned.
     pub fn table(&self, range: Option<TimeRange>) -> Result<TelemetryTable> {
-        let may_hold =
-            |footer: &&Footer| range.is_none_or(|range| check::statistics_reach(footer, &self.columns.time, range));
-        let footers: Vec<Footer> = self.footers.iter().filter(may_hold).cloned().collect();
+        let footers = match range {
+            Some(range) => self.reached(&[range]),
+            None => self.footers.clone(),
+        };
+        self.over(&footers, &self.scanned, range.as_ref().map(std::slice::from_ref))
+    }
+
+    /// The rows of several spans of time that lie apart, also outside of what was opened.
+    ///
+    /// Nothing is listed again. Of the objects that were left out, those are opened whose folder is
+    /// named by a date of a span, so that a few old days cost a few requests.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`] for the objects that are opened now, and those of [`Self::table`].
+    pub async fn spans(&self, spans: &[TimeRange]) -> Result<TelemetryTable> {
+        let named = |error: Error| error.with("telemetry", &self.columns.name);
+        let may_hold = |meta: &&ObjectMeta| spans.iter().any(|span| check::may_hold(meta.location.as_ref(), *span));
+        let more: Vec<ObjectMeta> = self.closed.iter().filter(may_hold).cloned().collect();
+        let mut all = self.clone();
+        all.footers.extend(footers(&self.location, more).await.map_err(named)?);
+        let mut footers = all.reached(spans);
+        footers.sort_by(|left, right| left.meta.location.cmp(&right.meta.location));
+        let scanned = check::check(&self.location, &footers, &self.columns).map_err(named)?;
+        self.over(&footers, &scanned, Some(spans))
+    }
+
+    /// Opened objects whose statistics allow rows of some span.
+    fn reached(&self, spans: &[TimeRange]) -> Vec<Footer> {
+        let reaches =
+            |footer: &&Footer| spans.iter().any(|span| check::statistics_reach(footer, &self.columns.time, *span));
+        self.footers.iter().filter(reaches).cloned().collect()
+    }
+
+    /// The relation over some opened objects, restricted to spans of time or not.
+    fn over(&self, footers: &[Footer], scanned: &SchemaRef, spans: Option<&[TimeRange]>) -> Result<TelemetryTable> {
         let rows = footers.iter().map(|footer| footer.metadata.file_metadata().num_rows());
         let rows = rows.filter_map(|rows| u64::try_from(rows).ok()).sum();
         let objects = footers.iter().map(|footer| footer.meta.clone()).collect();
         let table: Arc<dyn TableProvider> = if footers.is_empty() {
             Arc::new(EmptyTable::new(schema()))
         } else {
-            let scan = ObjectTable::new(&self.location, Arc::clone(&self.scanned), &footers);
-            view(scan, &self.scanned, &self.columns, range).map_err(|error| {
+            let scan = ObjectTable::new(&self.location, Arc::clone(scanned), footers);
+            view(scan, scanned, &self.columns, spans).map_err(|error| {
                 Error::new(ErrorKind::Internal, "the telemetry relation cannot be planned")
                     .with("telemetry", &self.columns.name)
                     .with_source(error)
@@ -197,13 +237,11 @@ fn view(
     scan: ObjectTable,
     raw: &Schema,
     columns: &TelemetryColumns,
-    range: Option<TimeRange>,
+    spans: Option<&[TimeRange]>,
 ) -> Result<Arc<dyn TableProvider>, DataFusionError> {
     let mut plan = LogicalPlanBuilder::scan("objects", provider_as_source(Arc::new(scan)), None)?;
-    if let Some(range) = range {
-        for filter in expressions::in_range(raw, &columns.time, range)? {
-            plan = plan.filter(filter)?;
-        }
+    if let Some(spans) = spans {
+        plan = plan.filter(expressions::in_spans(raw, &columns.time, spans)?)?;
     }
     if !columns.unique_by.is_empty() {
         plan = expressions::once(plan, columns)?;
@@ -212,23 +250,19 @@ fn view(
     Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
-/// Parquet objects below the location. Folders named by date (`…/date=2026-01-05/…`) outside the
-/// range are left out.
-async fn list(location: &Location, range: Option<TimeRange>) -> Result<Vec<ObjectMeta>> {
+/// Parquet objects below the location, ordered by path.
+async fn list(location: &Location) -> Result<Vec<ObjectMeta>> {
     if let Some(meta) = objects::single(location, &data_exports::LAYOUT).await? {
         return Ok(vec![meta]);
     }
     let mut objects = Vec::new();
-    let mut found = false;
     let mut listing = location.store.list(Some(&location.prefix));
     while let Some(meta) = listing.try_next().await.map_err(|error| store_error(error, location))? {
-        let is_data = is_parquet(meta.location.as_ref()) && meta.size > 0;
-        found |= is_data;
-        if is_data && range.is_none_or(|range| check::may_hold(meta.location.as_ref(), range)) {
+        if is_parquet(meta.location.as_ref()) && meta.size > 0 {
             objects.push(meta);
         }
     }
-    if !found {
+    if objects.is_empty() {
         let message = "no Parquet objects lie at the location";
         return Err(Error::new(ErrorKind::NotFound, message).with("location", location));
     }

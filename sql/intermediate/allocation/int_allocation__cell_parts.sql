@@ -48,6 +48,7 @@ days as (
     select
         CellId,
         x_Source,
+        x_Finality,
         BillingCurrency,
         Stage,
         RuleId,

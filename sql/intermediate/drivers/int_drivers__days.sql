@@ -1,10 +1,11 @@
 -- model:   int_drivers__days
 -- grain:   one row per driver, key, day and target (Telemetry, MatchKey, ChargeDate, TargetId)
--- inputs:  telemetry_quantities, telemetry_previous_quantities
+-- inputs:  telemetry_quantities, telemetry_previous_quantities, telemetry_elsewhere_quantities
 -- params:  none
 -- why:     what was measured on a day, whichever billing period the day lies in: a correction of
---          an older day is weighed by that day. A weight is never negative: a target whose net
---          quantity of the day is below zero weighs nothing, which the driver report shows.
+--          an older day is weighed by that day, however old. A weight is never negative: a target
+--          whose net quantity of the day is below zero weighs nothing, which the driver report
+--          shows.
 
 with
 
@@ -20,6 +21,12 @@ previous_quantities as (
 
 ),
 
+elsewhere_quantities as (
+
+    select * from telemetry_elsewhere_quantities
+
+),
+
 quantities as (
 
     select Telemetry, MatchKey, ChargeDate, TargetId, Quantity
@@ -27,6 +34,9 @@ quantities as (
     union all
     select Telemetry, MatchKey, ChargeDate, TargetId, Quantity
     from previous_quantities
+    union all
+    select Telemetry, MatchKey, ChargeDate, TargetId, Quantity
+    from elsewhere_quantities
 
 )
 

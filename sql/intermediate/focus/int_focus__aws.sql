@@ -229,6 +229,8 @@ select
     charge_id(line_item_id, time_interval, part) as x_ChargeId,
     cost_categories as x_CostCategories,
     discounts as x_Discounts,
+    -- blank until the bill is final
+    case when invoice_id is null then 'provisional' else 'final' end as x_Finality,
     line_item_type as x_LineItemType,
     operation as x_Operation,
     service_code as x_ServiceCode,

@@ -25,7 +25,8 @@ differences as (
         billing_period_start,
         billing_period_end,
         max(payer_account_name) as payer_account_name,
-        max(invoice_id) as invoice_id,
+        -- of no invoice as long as a part of it is
+        case when count(invoice_id) = count(*) then max(invoice_id) end as invoice_id,
         max(invoicing_entity) as invoicing_entity,
         sum(cost) as difference
     from line_items

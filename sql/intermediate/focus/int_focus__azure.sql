@@ -296,6 +296,8 @@ select
     charge_id(charge_key, cast(occurrence as varchar)) as x_ChargeId,
     cost_categories as x_CostCategories,
     arrow_cast(null, 'Utf8') as x_Discounts,
+    -- filled by a later export, when the invoice is issued
+    case when invoice_id is null then 'provisional' else 'final' end as x_Finality,
     line_item_type as x_LineItemType,
     meter_subcategory as x_Operation,
     coalesce(consumed_service, meter_category) as x_ServiceCode,

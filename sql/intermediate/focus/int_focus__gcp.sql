@@ -1,7 +1,7 @@
 -- model:   int_focus__gcp
 -- grain:   one row per charge (x_ChargeId)
--- inputs:  int_focus__gcp_items, int_focus__gcp_adjustments, seed_gcp_service_categories,
---          seed_gcp_regions, seed_gcp_units
+-- inputs:  int_focus__gcp_items, int_focus__gcp_adjustments, int_focus__gcp_invoices,
+--          seed_gcp_service_categories, seed_gcp_regions, seed_gcp_units
 -- params:  $source, $billing_period
 -- why:     renders Google Cloud charges as FOCUS 1.4. What a charge is and costs is decided before;
 --          here are names, units and the rules about which columns may be filled. A service is
@@ -15,6 +15,12 @@ charges as (
     select * from int_focus__gcp_items
     union all
     select * from int_focus__gcp_adjustments
+
+),
+
+invoices as (
+
+    select * from int_focus__gcp_invoices
 
 ),
 
@@ -48,11 +54,12 @@ identified as (
 
 ),
 
--- every join is many-to-one: the seeds are keyed by the joined column
+-- every join is many-to-one: the seeds are keyed by the joined column, invoices by account
 named as (
 
     select
         charges.*,
+        case when invoices.is_issued then 'final' else 'provisional' end as finality,
         coalesce(identified.service_category, categories.service_category, 'Other')
             as service_category,
         coalesce(
@@ -69,6 +76,8 @@ named as (
             'Units'
         ) as consumed_unit
     from charges
+    left join invoices
+        on charges.billing_account_id = invoices.billing_account_id
     left join identified
         on charges.service_id = identified.service_id
     left join categories
@@ -223,6 +232,7 @@ select
     charge_id(charge_key, occurrence, position) as x_ChargeId,
     arrow_cast(null, 'Utf8') as x_CostCategories,
     discounts as x_Discounts,
+    finality as x_Finality,
     line_item_type as x_LineItemType,
     arrow_cast(null, 'Utf8') as x_Operation,
     service_id as x_ServiceCode,

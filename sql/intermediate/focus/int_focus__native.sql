@@ -180,6 +180,8 @@ select
     charge_id(charge_key, cast(occurrence as varchar)) as x_ChargeId,
     cost_categories as x_CostCategories,
     discounts as x_Discounts,
+    -- an issuer that states no invoices never says that one is issued
+    case when invoice_id is null then 'provisional' else 'final' end as x_Finality,
     line_item_type as x_LineItemType,
     operation as x_Operation,
     service_code as x_ServiceCode,

@@ -39,6 +39,7 @@ select
     coalesce(costs.UnitKey, quantities.UnitKey) as UnitKey,
     coalesce(costs.ChargeDate, quantities.ChargeDate) as ChargeDate,
     coalesce(costs.Cost, cast(0 as decimal(38, 12))) as Cost,
+    costs.Finality,
     quantities.Quantity
 from costs
 full join quantities

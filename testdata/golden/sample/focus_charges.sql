@@ -8,6 +8,7 @@ select
     ChargeFrequency,
     PricingCategory,
     CommitmentDiscountStatus,
+    x_Finality,
     count(*) as rows,
     sum(BilledCost) as BilledCost,
     sum(EffectiveCost) as EffectiveCost,
@@ -16,9 +17,9 @@ select
 from focus_charges
 group by
     x_BillingPeriod, x_Source, x_LineItemType, ChargeCategory, ChargeClass, ChargeFrequency,
-    PricingCategory, CommitmentDiscountStatus
+    PricingCategory, CommitmentDiscountStatus, x_Finality
 order by
     x_BillingPeriod nulls first, x_Source nulls first, x_LineItemType nulls first,
     ChargeCategory nulls first,
     ChargeClass nulls first, ChargeFrequency nulls first, PricingCategory nulls first,
-    CommitmentDiscountStatus nulls first
+    CommitmentDiscountStatus nulls first, x_Finality nulls first

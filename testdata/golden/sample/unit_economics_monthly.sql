@@ -5,6 +5,7 @@ select
     x_Ledger,
     x_AllocationTargetId,
     x_Service,
+    x_Finality,
     x_Cost,
     x_Quantity,
     x_UnitCost,

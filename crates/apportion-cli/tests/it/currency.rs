@@ -1,10 +1,10 @@
 //! Several currencies side by side, and one reporting currency in which every total ties.
 
-use apportion_testkit::ExportBuilder;
+use apportion_testkit::{ExportBuilder, Value};
 
 use crate::support::Workspace;
 
-/// One charge of a third for each of three teams, in a currency.
+/// One charge of a third for each of three teams, in a currency; one is on an invoice already.
 fn export(currency: &str) -> Vec<u8> {
     let mut builder = ExportBuilder::focus()
         .default_value("BillingAccountId", "1")
@@ -23,6 +23,7 @@ fn export(currency: &str) -> Vec<u8> {
         let third = 0.333_333_333_333;
         builder = builder.row([
             ("SubAccountId", team.into()),
+            ("InvoiceId", if team == "core" { "INV-1".into() } else { Value::Null }),
             ("BilledCost", third.into()),
             ("EffectiveCost", third.into()),
             ("ListCost", third.into()),
@@ -74,6 +75,15 @@ fn converted_parts_tie_to_the_converted_total() {
          WHERE x_AllocationTargetId = 'fx_residual'",
     );
     assert_eq!(residual, [["america", "2026-01-01", "0.000000000000", "-0.000000000001", "0.923100000000000000"]]);
+    let finality = workspace.query(
+        "tables",
+        "SELECT x_AllocationTargetId, x_Finality FROM reporting_charges WHERE x_Source = 'america' ORDER BY 1",
+    );
+    // What rounding left over belongs to the month, of which two charges are on no invoice yet.
+    assert_eq!(
+        finality,
+        [["core", "final"], ["fx_residual", "provisional"], ["shop", "provisional"], ["web", "provisional"]]
+    );
     // Without a reporting currency nothing is converted, and no table pretends it was.
     let plain = crate::currency::workspace();
     pipeline(&plain, "");

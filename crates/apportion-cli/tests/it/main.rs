@@ -17,6 +17,7 @@ mod estate;
 mod fixtures;
 mod full_disk;
 mod incremental;
+mod old_days;
 mod real_exports;
 mod reference;
 mod round_trip;

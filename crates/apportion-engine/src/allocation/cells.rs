@@ -64,8 +64,9 @@ pub(super) async fn cells(context: &SessionContext, barrier: &dyn Barrier, plan:
 }
 
 /// Columns of a charge that allocation itself looks at, besides the four costs.
-const OWN_COLUMNS: [&str; 17] = [
+const OWN_COLUMNS: [&str; 18] = [
     "x_Source",
+    "x_Finality",
     "BillingCurrency",
     "BillingPeriodStart",
     "BillingPeriodEnd",
@@ -95,8 +96,16 @@ fn needed(plan: &AllocationPlan) -> HashSet<String> {
     own.chain(costs).chain(kept).chain(matched).chain(plan.reads.columns.iter().cloned()).chain(inside).collect()
 }
 
+/// A correction of a month before the bill's own: what it corrects is not in this bill, so a rule
+/// that matches it comes first, and splits it by what was measured on its own days.
+const OF_AN_OLDER_MONTH: &str = "FollowerKind = 'refund' and ChargePeriodEnd <= BillingPeriodStart";
+
 /// Adds dimensions, the kind of follower, which rules match, and which one applies.
-fn routed(context: &SessionContext, charges: DataFrame, plan: &AllocationPlan) -> Result<DataFrame, DataFusionError> {
+pub(super) fn routed(
+    context: &SessionContext,
+    charges: DataFrame,
+    plan: &AllocationPlan,
+) -> Result<DataFrame, DataFusionError> {
     let needed = needed(plan);
     let names = charges.schema().fields().iter().map(|field| field.name()).filter(|name| needed.contains(*name));
     let mut columns: Vec<Expr> = names.map(|name| ident(name).alias(name)).collect();
@@ -113,13 +122,16 @@ fn routed(context: &SessionContext, charges: DataFrame, plan: &AllocationPlan) -
     let kind = sql(context, &charges, &Follower::kind_sql(), "FollowerKind")?;
     let charges = extend(charges, vec![cast(concat(marks), DataType::Utf8).alias("RuleMatches"), kind])?;
 
+    let first = "cast(strpos(RuleMatches, '1') as bigint)";
     let mut branches = String::new();
+    if plan.followers.refund == FollowerPolicy::Follow {
+        branches.push_str(&format!("when {OF_AN_OLDER_MONTH} and {first} > 0 then {first} "));
+    }
     for (policy, ordinal) in [(FollowerPolicy::Follow, FOLLOWS), (FollowerPolicy::Unallocated, STAYS)] {
         if let Some(kinds) = Follower::list_sql(&plan.followers, policy) {
             branches.push_str(&format!("when FollowerKind in {kinds} then {ordinal} "));
         }
     }
-    let first = "cast(strpos(RuleMatches, '1') as bigint)";
     let ordinal = if branches.is_empty() { first.to_owned() } else { format!("case {branches}else {first} end") };
     let ordinal = cast(context.parse_sql_expr(&ordinal, charges.schema())?, DataType::Int64).alias("RuleOrdinal");
     extend(charges, vec![ordinal])
@@ -138,7 +150,7 @@ fn by_rule(values: Vec<(i64, Expr)>) -> Result<Expr, DataFusionError> {
 }
 
 /// The rules with their ordinals, which start at 1.
-fn numbered(plan: &AllocationPlan) -> impl Iterator<Item = (i64, &super::plan::RulePlan)> {
+pub(super) fn numbered(plan: &AllocationPlan) -> impl Iterator<Item = (i64, &super::plan::RulePlan)> {
     (1_i64..).zip(&plan.rules)
 }
 
@@ -147,7 +159,11 @@ fn match_key_column(index: usize) -> String {
 }
 
 /// Adds the direct target, one match key per distinct list of match columns, and the days.
-fn keyed(context: &SessionContext, charges: DataFrame, plan: &AllocationPlan) -> Result<DataFrame, DataFusionError> {
+pub(super) fn keyed(
+    context: &SessionContext,
+    charges: DataFrame,
+    plan: &AllocationPlan,
+) -> Result<DataFrame, DataFusionError> {
     let targets =
         numbered(plan).filter_map(|(ordinal, rule)| rule.to.clone().map(|to| (ordinal, nullif(to, lit(""))))).collect();
     let mut added = vec![by_rule(targets)?.alias("DirectTarget")];
@@ -230,6 +246,7 @@ async fn followed(
 fn identity(plan: &AllocationPlan) -> Vec<(String, Expr)> {
     let own = [
         "x_Source",
+        "x_Finality",
         "BillingCurrency",
         "FollowerKind",
         "RuleMatches",
@@ -304,6 +321,7 @@ fn described(plan: &AllocationPlan) -> Result<Vec<Expr>, DataFusionError> {
     ];
     let same = [
         "x_Source",
+        "x_Finality",
         "BillingCurrency",
         "DirectTarget",
         "FollowerKind",

@@ -22,6 +22,7 @@ pub(super) struct Model(&'static str);
 
 pub(super) const TELEMETRY: Model = Model("stg_telemetry__quantities");
 pub(super) const PREVIOUS_TELEMETRY: Model = Model("stg_telemetry__previous_quantities");
+pub(super) const ELSEWHERE_TELEMETRY: Model = Model("stg_telemetry__elsewhere_quantities");
 pub(super) const DRIVER_DAYS: Model = Model("int_drivers__days");
 pub(super) const DRIVER_PREVIOUS_PERIOD: Model = Model("int_drivers__previous_period");
 pub(super) const DRIVER_SEEN_TARGETS: Model = Model("int_drivers__seen_targets");

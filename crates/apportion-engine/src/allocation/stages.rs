@@ -49,17 +49,21 @@ pub(super) async fn run(
     run.finish(period).await
 }
 
-/// Registers `telemetry_quantities` and `telemetry_previous_quantities`, unless they are there.
+/// Registers `telemetry_quantities` and those of the previous period and of other days, unless they
+/// are there.
 pub(super) async fn telemetry(context: &SessionContext, barrier: &dyn Barrier) -> Result<()> {
     let step = failed("read telemetry");
-    for source in ["src_telemetry", "src_telemetry_previous"] {
+    for source in ["src_telemetry", "src_telemetry_previous", "src_telemetry_elsewhere"] {
         if !context.table_exist(source).map_err(&step)? {
             let none = relations::no_telemetry(context).map_err(&step)?;
             register(context, source, none.into_view())?;
         }
     }
-    let models =
-        [("telemetry_quantities", model::TELEMETRY), ("telemetry_previous_quantities", model::PREVIOUS_TELEMETRY)];
+    let models = [
+        ("telemetry_quantities", model::TELEMETRY),
+        ("telemetry_previous_quantities", model::PREVIOUS_TELEMETRY),
+        ("telemetry_elsewhere_quantities", model::ELSEWHERE_TELEMETRY),
+    ];
     for (name, model) in models {
         if !context.table_exist(name).map_err(&step)? {
             let frame = model.frame(context, &[]).await?;

@@ -6,7 +6,7 @@
 use apportion_spec::{BillingPeriod, Result};
 use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::dataframe::DataFrame;
-use datafusion::functions_aggregate::expr_fn::sum;
+use datafusion::functions_aggregate::expr_fn::{max, sum};
 use datafusion::logical_expr::{Expr, ident, lit, when};
 use datafusion::prelude::SessionContext;
 
@@ -119,12 +119,18 @@ fn cost_side(charges: DataFrame, metric: &MetricPlan) -> Result<DataFrame, DataF
         ident("BillingCurrency"),
         ident("x_ChargeDate").alias("ChargeDate"),
         ident(metric.ledger.column()).alias("Part"),
+        ident("x_Finality"),
     ])?;
     let group = vec![ident("UnitKey"), ident("BillingCurrency"), ident("ChargeDate")];
-    let charges = charges.aggregate(group, vec![sum(ident("Part")).alias("Cost")])?;
+    let charges = charges.aggregate(group, vec![sum(ident("Part")).alias("Cost"), provisional_if_any()])?;
     let mut columns = labels(metric);
-    columns.extend(["UnitKey", "BillingCurrency", "ChargeDate", "Cost"].map(ident));
+    columns.extend(["UnitKey", "BillingCurrency", "ChargeDate", "Cost", "Finality"].map(ident));
     charges.select(columns)
+}
+
+/// `final` only where every part is. Of the two words, `provisional` is the later one in the alphabet.
+fn provisional_if_any() -> Expr {
+    max(ident("x_Finality")).alias("Finality")
 }
 
 fn quantity_side(quantities: DataFrame, metric: &MetricPlan) -> Result<DataFrame, DataFusionError> {

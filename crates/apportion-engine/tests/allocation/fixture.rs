@@ -48,6 +48,8 @@ pub(crate) struct Charge {
     end: i64,
     costs: [i128; 4],
     texts: BTreeMap<String, String>,
+    /// The invoice month, in microseconds.
+    billed: (i64, i64),
 }
 
 /// A charge of one day, all four ledgers at `cost`; `with` holds text columns, `tag:x` tags.
@@ -56,6 +58,7 @@ pub(crate) fn charge(day: &str, cost: &str, with: &[(&str, &str)]) -> Charge {
     let mut texts = BTreeMap::from(
         [
             ("x_Source", "aws"),
+            ("x_Finality", "final"),
             ("BillingCurrency", "USD"),
             ("BillingAccountId", "payer"),
             ("SubAccountId", "account"),
@@ -76,13 +79,20 @@ pub(crate) fn charge(day: &str, cost: &str, with: &[(&str, &str)]) -> Charge {
     if !tags.is_empty() {
         texts.insert("Tags".to_owned(), format!("{{{}}}", tags.join(",")));
     }
-    Charge { start, end: start + 3_600_000_000, costs: [money(cost); 4], texts }
+    let billed = (time("2026-01-01"), time("2026-02-01"));
+    Charge { start, end: start + 3_600_000_000, costs: [money(cost); 4], texts, billed }
 }
 
 impl Charge {
     /// The same charge over another span.
     pub(crate) fn over(mut self, start: &str, end: &str) -> Self {
         (self.start, self.end) = (time(start), time(end));
+        self
+    }
+
+    /// The same charge on the invoice of a month that begins and ends at midnight in Los Angeles.
+    pub(crate) fn billed_in_los_angeles(mut self) -> Self {
+        self.billed = (time("2026-01-01 8"), time("2026-02-01 8"));
         self
     }
 
@@ -113,8 +123,8 @@ fn charges_batch(charges: &[Charge]) -> RecordBatch {
             }
             ("ChargePeriodStart", _) => times(charges.iter().map(|charge| charge.start).collect()),
             ("ChargePeriodEnd", _) => times(charges.iter().map(|charge| charge.end).collect()),
-            ("BillingPeriodStart", _) => times(charges.iter().map(|_| time("2026-01-01")).collect()),
-            ("BillingPeriodEnd", _) => times(charges.iter().map(|_| time("2026-02-01")).collect()),
+            ("BillingPeriodStart", _) => times(charges.iter().map(|charge| charge.billed.0).collect()),
+            ("BillingPeriodEnd", _) => times(charges.iter().map(|charge| charge.billed.1).collect()),
             _ if field.data_type() == &DataType::Utf8 => {
                 let values = charges.iter().map(|charge| charge.texts.get(name).map(String::as_str));
                 Arc::new(values.collect::<StringArray>())
@@ -213,12 +223,14 @@ pub(crate) struct Case<'a> {
     pub(crate) charges: Vec<Charge>,
     pub(crate) telemetry: Vec<Measurement<'a>>,
     pub(crate) previous: Vec<Measurement<'a>>,
+    /// Offered for every day of other periods; allocation gets those of the days it asks for.
+    pub(crate) elsewhere: Vec<Measurement<'a>>,
     pub(crate) partitions: usize,
 }
 
 impl<'a> Case<'a> {
     pub(crate) fn new(rules: &'a str, charges: Vec<Charge>, telemetry: Vec<Measurement<'a>>) -> Self {
-        Self { rules, charges, telemetry, previous: Vec::new(), partitions: 2 }
+        Self { rules, charges, telemetry, previous: Vec::new(), elsewhere: Vec::new(), partitions: 2 }
     }
 
     /// Allocates, registers the results, runs all checks.
@@ -238,13 +250,19 @@ impl<'a> Case<'a> {
         let pipeline = pipeline(&format!("{TELEMETRY}{}", self.rules)).unwrap();
         let plan = Arc::new(AllocationPlan::try_new(&context, "test.yaml", &pipeline).unwrap());
         let allocator = Allocator::new(plan, "2026-01".parse::<BillingPeriod>().unwrap());
+        let days = allocator.days_elsewhere(&context).await.unwrap();
+        let days: Vec<String> = days.iter().map(ToString::to_string).collect();
+        let asked: Vec<Measurement<'_>> =
+            self.elsewhere.iter().filter(|row| days.iter().any(|day| row.2.starts_with(day))).copied().collect();
+        let elsewhere = Arc::new(dealt(&telemetry_batch(&asked), self.partitions));
+        context.register_table("src_telemetry_elsewhere", elsewhere).unwrap();
         let allocated = allocator.allocate(&context, &Memory).await.unwrap();
         keep(&context, "driver_quantities", allocated.driver_quantities.clone()).await;
         keep(&context, "allocated_charges", allocated.allocated_charges.clone()).await;
         let unit = allocator.unit_economics(&context, &Memory).await.unwrap();
         keep(&context, "unit_economics_daily", unit.daily).await;
         keep(&context, "unit_economics_monthly", unit.monthly).await;
-        let outcome = Outcome { context, allocated, _directory: directory };
+        let outcome = Outcome { context, allocated, days_elsewhere: days, _directory: directory };
         outcome.passes_its_checks().await;
         outcome
     }
@@ -259,6 +277,7 @@ async fn keep(context: &SessionContext, name: &str, frame: DataFrame) {
 pub(crate) struct Outcome {
     context: SessionContext,
     pub(crate) allocated: Allocated,
+    pub(crate) days_elsewhere: Vec<String>,
     _directory: tempfile::TempDir,
 }
 

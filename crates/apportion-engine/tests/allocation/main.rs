@@ -1,6 +1,8 @@
 //! Allocation on tables in memory: every method by hand, and the laws that hold for all of them.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests fail by panicking, with the place")]
 
+mod elsewhere;
+mod finality;
 mod fixture;
 mod followers;
 mod laws;

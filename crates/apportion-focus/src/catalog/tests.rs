@@ -35,6 +35,7 @@ fn focus_has_65_columns_then_ours_each_in_alphabetical_order() {
             "x_ChargeId",
             "x_CostCategories",
             "x_Discounts",
+            "x_Finality",
             "x_LineItemType",
             "x_Operation",
             "x_ServiceCode",
@@ -147,14 +148,14 @@ fn dimensions_are_inserted_and_keep_the_order_total() {
 #[test]
 fn schema_carries_descriptions_and_nullability() {
     let schema = catalog().focus().schema();
-    assert_eq!(schema.fields().len(), 75);
+    assert_eq!(schema.fields().len(), 76);
     let field = schema.field_with_name("BilledCost").unwrap();
     assert!(!field.is_nullable());
     assert_eq!(field.metadata().get("unit").map(String::as_str), Some("BillingCurrency"));
     assert!(field.metadata().contains_key("description"));
 
     let bare = catalog().focus().schema_without_partitions();
-    assert_eq!(bare.fields().len(), 73);
+    assert_eq!(bare.fields().len(), 74);
     assert!(bare.field_with_name("x_Source").is_err());
 }
 

@@ -64,21 +64,37 @@ fn quantity(raw: &Schema, name: &str) -> Result<Expr> {
     })
 }
 
-/// Filters on the scanned time column itself, so that statistics can be used.
-pub(super) fn in_range(raw: &Schema, name: &str, range: TimeRange) -> Result<Vec<Expr>> {
+/// A filter on the scanned time column itself, so that statistics can be used: the time lies in one
+/// of the spans.
+pub(super) fn in_spans(raw: &Schema, name: &str, spans: &[TimeRange]) -> Result<Expr> {
+    let mut filters = spans.iter().map(|span| in_range(raw, name, *span)).collect::<Result<Vec<_>>>()?;
+    // joined pair by pair: a chain of many would be as deep as it is long
+    while filters.len() > 1 {
+        let mut pairs = Vec::with_capacity(filters.len().div_ceil(2));
+        let mut rest = filters.into_iter();
+        while let Some(left) = rest.next() {
+            pairs.push(match rest.next() {
+                Some(right) => left.or(right),
+                None => left,
+            });
+        }
+        filters = pairs;
+    }
+    Ok(filters.pop().unwrap_or_else(|| lit(false)))
+}
+
+fn in_range(raw: &Schema, name: &str, range: TimeRange) -> Result<Expr> {
     let instant = |micros: i64| lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())));
     if *data_type(raw, name)? == DataType::Date32 {
         let last = (range.to - TimeDelta::microseconds(1)).date_naive();
         let start = range.from.date_naive();
         let midnight = start.and_time(chrono::NaiveTime::MIN).and_utc();
         let first = if midnight < range.from { start.succ_opt().unwrap_or(start) } else { start };
-        return Ok(vec![scanned(name).gt_eq(day(first)), scanned(name).lt_eq(day(last))]);
+        return Ok(scanned(name).gt_eq(day(first)).and(scanned(name).lt_eq(day(last))));
     }
     let value = time(raw, name)?;
-    Ok(vec![
-        value.clone().gt_eq(instant(range.from.timestamp_micros())),
-        value.lt(instant(range.to.timestamp_micros())),
-    ])
+    let from = value.clone().gt_eq(instant(range.from.timestamp_micros()));
+    Ok(from.and(value.lt(instant(range.to.timestamp_micros()))))
 }
 
 fn day(date: NaiveDate) -> Expr {

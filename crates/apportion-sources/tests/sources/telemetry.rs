@@ -178,6 +178,69 @@ async fn folders_by_date_outside_the_range_are_not_opened() {
 }
 
 #[tokio::test]
+async fn days_far_away_open_their_own_folders_and_nothing_in_between() {
+    let server = S3Server::start().await;
+    let days = ["2023-01-05", "2025-08-10", "2025-08-11", "2025-08-14", "2025-10-20", "2026-01-05", "2026-02-01"];
+    for date in days {
+        let row = |hour: &str| [("ts", Value::from(format!("{date}T{hour}:00:00Z"))), ("n", 1_i64.into())];
+        let content = builder(ColumnType::Millis, ColumnType::Integer).row(row("00")).row(row("23"));
+        server.put(BUCKET, &format!("t/date={date}/a.parquet"), content.parquet());
+    }
+    let place = location(&server, "t").await;
+    let files = TelemetryFiles::open(&place, &declared(), january()).await.unwrap();
+    server.forget_requests();
+    let day = |text: &str| {
+        let from = text.parse::<chrono::NaiveDate>().unwrap().and_hms_opt(0, 0, 0).unwrap().and_utc();
+        TimeRange { from, to: from + chrono::TimeDelta::days(1) }
+    };
+    let table = files.spans(&[day("2025-08-10"), day("2026-02-01")]).await.unwrap();
+    let objects: Vec<&str> = table.objects().iter().map(|meta| meta.location.as_ref()).collect();
+    assert_eq!(objects, ["t/date=2025-08-10/a.parquet", "t/date=2026-02-01/a.parquet"]);
+    let asked: std::collections::BTreeSet<String> =
+        server.requests().iter().map(|request| request.key.clone()).collect();
+    assert!(asked.iter().all(|path| path.contains("2025-08-1") || path.contains("2026-02-01")), "{asked:?}");
+    assert!(!asked.iter().any(|path| path.contains("2025-08-14")), "{asked:?}");
+    assert!(server.requests().iter().all(|request| !request.query.contains("list-type")), "nothing is listed again");
+
+    let context = session();
+    context.register_table("src_telemetry", table.table.clone()).unwrap();
+    let sql = "select cast(Time as date), sum(Quantity) from src_telemetry group by 1 order by 1";
+    let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
+    assert_eq!(
+        rows(&pretty_format_batches(&batches).unwrap().to_string()),
+        ["2025-08-10|2.000000000000", "2026-02-01|2.000000000000"]
+    );
+    assert!(files.spans(&[day("2024-05-05")]).await.unwrap().objects().is_empty());
+    assert!(files.spans(&[]).await.unwrap().objects().is_empty());
+}
+
+#[tokio::test]
+async fn many_spans_of_one_object_are_one_filter() {
+    let server = S3Server::start().await;
+    let mut content = builder(ColumnType::Date, ColumnType::Integer).rows_per_group(1);
+    let start = "2024-01-01".parse::<chrono::NaiveDate>().unwrap();
+    for offset in 0..400 {
+        let date = start + chrono::Days::new(offset);
+        content = content.row([("ts", Value::from(date.to_string())), ("n", 1_i64.into())]);
+    }
+    server.put(BUCKET, "t/all.parquet", content.parquet());
+    let files = TelemetryFiles::open(&location(&server, "t").await, &declared(), None).await.unwrap();
+    let every_other: Vec<TimeRange> = (0..399)
+        .step_by(2)
+        .map(|offset| {
+            let from = (start + chrono::Days::new(offset)).and_hms_opt(0, 0, 0).unwrap().and_utc();
+            TimeRange { from, to: from + chrono::TimeDelta::days(1) }
+        })
+        .collect();
+    let table = files.spans(&every_other).await.unwrap();
+    let context = session();
+    context.register_table("src_telemetry", table.table.clone()).unwrap();
+    let sql = "select count(*), sum(Quantity) from src_telemetry";
+    let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
+    assert_eq!(rows(&pretty_format_batches(&batches).unwrap().to_string()), ["200|200.000000000000"]);
+}
+
+#[tokio::test]
 async fn mistakes_in_the_declaration_name_telemetry_object_and_column() {
     let server = S3Server::start().await;
     let content = builder(ColumnType::Millis, ColumnType::Text).row([("n", "many".into())]);

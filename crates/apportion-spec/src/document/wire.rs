@@ -304,7 +304,8 @@ pub enum Ledger {
 pub struct Followers {
     /// Credits and discounts given after the fact.
     pub credit: FollowerPolicy,
-    /// Refunds and other corrections.
+    /// Refunds and other corrections. With `follow`, one of an older month is taken by the rule that matches it,
+    /// where one does: what it corrects is not in this bill.
     pub refund: FollowerPolicy,
     /// Taxes.
     pub tax: FollowerPolicy,

@@ -100,6 +100,12 @@ pub(in crate::allocation) struct RulePlan {
 }
 
 impl RulePlan {
+    /// Whether the rule asks what a driver measured on the day of a charge.
+    pub(in crate::allocation) fn is_measured(&self) -> bool {
+        let by_driver = self.split.as_ref().is_some_and(|split| split.kind == Kind::Driver);
+        by_driver || self.parts.iter().any(|part| part.kind == Kind::Driver)
+    }
+
     /// Positions (from 1) of the match keys the rule needs.
     pub(in crate::allocation) fn key_positions(&self) -> BTreeSet<usize> {
         let split = self.split.iter().filter_map(|split| split.driver.as_ref());
