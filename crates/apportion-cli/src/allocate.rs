@@ -200,6 +200,7 @@ impl<'a> Allocation<'a> {
         let digest = table.digest();
         let unit = PublishUnit { table: spec, partition, parts: table.parts, provenance };
         let published = self.run.destination.sink.publish(&unit).await?;
+        self.run.certified.note(period, &unit, &published);
         work.entry.published.push(PublishedEntry::new(&name, &unit.partition, &published, digest));
         Ok(())
     }

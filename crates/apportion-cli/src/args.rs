@@ -26,6 +26,8 @@ pub enum Command {
     Plan(RunArgs),
     /// Check the pipeline, its SQL and its sources; reports all errors at once
     Check(CheckArgs),
+    /// Prove from the written tables alone that they still tie, to the last digit
+    Verify(VerifyArgs),
     /// Ask the written tables a question in SQL
     Query(QueryArgs),
     /// Write a commented pipeline to start from
@@ -93,6 +95,26 @@ pub struct CheckArgs {
     /// How results are printed
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub format: ReportFormat,
+}
+
+/// Options of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The pipeline whose destination is verified; its rules are used where none were kept
+    #[arg(required_unless_present = "destination")]
+    pub pipeline: Option<PathBuf>,
+    /// The destination that is verified, instead of the pipeline's
+    #[arg(long, value_name = "LOCATION")]
+    pub destination: Option<String>,
+    /// Only this billing period (YYYY-MM); may be repeated
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: Vec<BillingPeriod>,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub format: ReportFormat,
+    /// Engine limits.
+    #[command(flatten)]
+    pub limits: Limits,
 }
 
 /// Options of `query`.

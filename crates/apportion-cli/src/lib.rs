@@ -6,6 +6,7 @@
 
 mod allocate;
 pub mod args;
+mod certificate;
 mod check;
 mod destination;
 mod exit;
@@ -19,6 +20,7 @@ mod output;
 mod plan;
 mod progress;
 mod project;
+mod published;
 mod query;
 mod reconcile;
 mod report;
@@ -29,6 +31,7 @@ mod staging;
 mod summary;
 mod tables;
 mod telemetry;
+mod verify;
 
 use apportion_spec::{Error, ErrorKind, Result};
 use clap::CommandFactory;
@@ -56,6 +59,7 @@ async fn dispatch(command: Command) -> Result<ExitStatus> {
         Command::Run(args) => run::run(&args).await,
         Command::Plan(args) => plan::plan(&args).await,
         Command::Check(args) => check::check(&args).await,
+        Command::Verify(args) => verify::verify(&args).await,
         Command::Query(args) => query::query(&args).await.map(|()| ExitStatus::Success),
         Command::Init(args) => init::init(&args.file).map(|()| ExitStatus::Success),
         Command::Completions { shell } => {

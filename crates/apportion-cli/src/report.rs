@@ -185,6 +185,15 @@ pub(crate) struct RuleOutcome {
 }
 
 impl RunReport {
+    /// Whether no unit of the billing period failed, so that its tables belong together.
+    #[must_use]
+    pub(crate) fn is_complete(&self, period: BillingPeriod) -> bool {
+        let period = period.to_string();
+        let sources = self.sources.iter().filter(|unit| unit.billing_period == period);
+        let allocations = self.allocations.iter().filter(|unit| unit.billing_period == period);
+        sources.map(|unit| &unit.error).chain(allocations.map(|unit| &unit.error)).all(Option::is_none)
+    }
+
     /// The worst outcome of all units.
     #[must_use]
     pub(crate) fn exit_status(&self) -> ExitStatus {

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::allocate::Allocation;
 use crate::args::{ReportFormat, RunArgs};
+use crate::certificate::{Certified, certify};
 use crate::check::plan_rules;
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
@@ -39,6 +40,8 @@ pub(crate) struct Run {
     pub(crate) run_id: String,
     /// Digest of every SQL model.
     pub(crate) sql_digest: String,
+    /// What was published so far and is not certified yet.
+    pub(crate) certified: Certified,
 }
 
 /// Sorts, joins and aggregations get one part in so many of the memory limit. The engine counts what
@@ -70,7 +73,8 @@ pub(crate) async fn run(args: &RunArgs) -> Result<ExitStatus> {
     let tables = Tables::new(Some(&project.pipeline));
     let run_id = new_run_id();
     let sql_digest = sql_digest(&models);
-    let run = Run { project, limits, engine, models, destination, tables, run_id, sql_digest };
+    let certified = Certified::default();
+    let run = Run { project, limits, engine, models, destination, tables, run_id, sql_digest, certified };
     let report = run.execute(args, &selection).await?;
     match args.format {
         ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report).unwrap_or_default()),
@@ -110,6 +114,9 @@ impl Run {
                 report.allocations.push(self.allocate_period(allocation, period, &mut ledger, &progress).await?);
             }
             allocating += seconds(phase);
+            if report.is_complete(period) {
+                certify(self, period).await?;
+            }
         }
         progress.finish();
         ledger.finish().await?;
@@ -186,7 +193,8 @@ fn seconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64()
 }
 
-fn sql_digest(models: &ModelGraph) -> String {
+/// Digest of every SQL model.
+pub(crate) fn sql_digest(models: &ModelGraph) -> String {
     let mut digest = Sha256::new();
     for model in models.models() {
         digest.update(&model.name);
