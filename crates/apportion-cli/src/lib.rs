@@ -10,6 +10,7 @@ mod certificate;
 mod check;
 mod destination;
 mod exit;
+mod explain;
 mod figures;
 mod init;
 mod ledger;
@@ -59,6 +60,7 @@ async fn dispatch(command: Command) -> Result<ExitStatus> {
         Command::Run(args) => run::run(&args).await,
         Command::Plan(args) => plan::plan(&args).await,
         Command::Check(args) => check::check(&args).await,
+        Command::Explain(args) => explain::explain(&args).await,
         Command::Verify(args) => verify::verify(&args).await,
         Command::Query(args) => query::query(&args).await.map(|()| ExitStatus::Success),
         Command::Init(args) => init::init(&args.file).map(|()| ExitStatus::Success),
