@@ -8,7 +8,6 @@ use apportion_spec::{BillingPeriod, Result};
 use datafusion::prelude::SessionContext;
 
 use super::report::{Amount, Finding};
-use crate::money::Money;
 use crate::project::EffectiveLimits;
 use crate::rows::{Row, rows};
 use crate::staging::{DiskBarrier, Staging, query_error};
