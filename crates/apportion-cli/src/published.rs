@@ -10,6 +10,7 @@ use apportion_spec::{BillingPeriod, Error, ErrorKind, Result, did_you_mean};
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::prelude::SessionContext;
+use object_store::ObjectStoreExt;
 
 use crate::certificate::BILLING_PERIOD;
 use crate::destination::OpenDestination;
@@ -105,8 +106,15 @@ async fn broken_objects(
         let meta = std::slice::from_ref(&object.meta);
         if let Err(cause) = ParquetFormat::default().infer_schema(&state, destination.place.store(), meta).await {
             let cause = of_the_data(query_error(cause))?;
+            let stored = destination.place.store().head(&object.meta.location).await;
+            let message = match stored {
+                Ok(stored) if stored.size != object.meta.size => {
+                    format!("the object has {} bytes, the table says {}", stored.size, object.meta.size)
+                }
+                _ => "the object cannot be read as Parquet".to_owned(),
+            };
             broken.push(
-                Error::new(ErrorKind::ContractViolated, "the object cannot be read as Parquet")
+                Error::new(ErrorKind::ContractViolated, message)
                     .with("object", destination.place.relative(&object.meta.location))
                     .with_source(cause),
             );

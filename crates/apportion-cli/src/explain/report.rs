@@ -284,7 +284,8 @@ fn render_cell(text: &mut String, number: usize, cell: &Cell) {
     if let Some(rest) = cell.other_splits.as_ref().filter(|rest| rest.count > 0) {
         let _ = writeln!(text, "   other {} splits: {}", rest.count, exact(rest.cost));
     }
-    let _ = writeln!(text, "   {} charges", grouped(cell.charge_count.into()));
+    let noun = if cell.charge_count == 1 { "charge" } else { "charges" };
+    let _ = writeln!(text, "   {} {noun}", grouped(cell.charge_count.into()));
     for charge in &cell.charges {
         let parts = [
             Some(charge.service.clone()),
@@ -321,6 +322,9 @@ fn render_split(text: &mut String, split: &Split) {
         format!("{driver} {}", split.driver_key.as_deref().unwrap_or_default()).trim_end().to_owned()
     }));
     facts.extend(split.driver_source.clone());
+    facts.extend(split.share.as_ref().filter(|_| split.targets.is_some()).map(|share| {
+        format!("share {}", share.trim_end_matches('0').trim_end_matches('.'))
+    }));
     facts.extend(split.estimated.then(|| "estimated".to_owned()));
     facts.extend(split.reason.clone());
     let facts = if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };

@@ -1,5 +1,6 @@
 //! What a verification found, as data and as text. Amounts are exact text with twelve decimals.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use apportion_sinks::{AllocationStatement, StageTotal};
@@ -180,23 +181,9 @@ fn render_period(text: &mut String, period: &PeriodReport) {
         .collect();
     let header = [period.billing_period.as_str(), "objects", "hashed", "size", "rows", "checks"];
     let _ = writeln!(text, "{}\n", columns(&header, &rows));
-    let totals: Vec<Vec<String>> = period
-        .totals
-        .iter()
-        .map(|total| {
-            let stated = total.allocated.as_ref().unwrap_or(&total.normalized);
-            vec![
-                format!("{} {}", total.stage, total.source),
-                total.ledger.clone(),
-                total.currency.clone(),
-                total.source_total.clone(),
-                stated.clone(),
-                total.difference.clone(),
-            ]
-        })
-        .collect();
+    let totals = last_stage(&period.totals);
     if !totals.is_empty() {
-        let header = ["Stated totals", "ledger", "", "source", "tables", "difference"];
+        let header = ["Total of", "", "billed", "effective", "list", "contracted"];
         let _ = writeln!(text, "{}\n", columns(&header, &totals));
     }
     if let Some(numbers) = &period.allocation {
@@ -223,4 +210,21 @@ fn render_period(text: &mut String, period: &PeriodReport) {
         let _ = writeln!(text, "  and {} more", period.differences - listed);
     }
     text.push('\n');
+}
+
+/// One row per source and currency with its four totals, as the last stage states them.
+fn last_stage(totals: &[StageTotal]) -> Vec<Vec<String>> {
+    let last = if totals.iter().any(|total| total.stage == "allocation") { "allocation" } else { "normalization" };
+    let mut rows: BTreeMap<(&str, &str), BTreeMap<&str, &str>> = BTreeMap::new();
+    for total in totals.iter().filter(|total| total.stage == last) {
+        let stated = total.allocated.as_ref().unwrap_or(&total.normalized);
+        rows.entry((&total.source, &total.currency)).or_default().insert(&total.ledger, stated);
+    }
+    rows.into_iter()
+        .map(|((source, currency), ledgers)| {
+            let stated = |ledger| ledgers.get(ledger).copied().unwrap_or_default().to_owned();
+            let ledgers = ["billed", "effective", "list", "contracted"].map(stated);
+            [source.to_owned(), currency.to_owned()].into_iter().chain(ledgers).collect()
+        })
+        .collect()
 }

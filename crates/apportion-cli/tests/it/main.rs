@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod currency;
+mod explain;
 mod fixtures;
 mod real_exports;
 mod reference;
@@ -20,3 +21,4 @@ mod s3;
 mod sample;
 mod support;
 mod tidy;
+mod verify;
