@@ -24,7 +24,7 @@ sources:
   bill: { format: focus, location: bill/ }
 telemetry:
   query_seconds:
-    { location: queries/, time: ts, quantity: amount, unit: Seconds, target: customer, match: { database: service } }
+    { location: queries/, time: ts, quantity: amount, unit: Seconds, target: customer, match: { service: database } }
   orders: { location: orders/, time: ts, quantity: amount, unit: Orders, target: customer }
 dimensions:
   service: tag('service')
