@@ -74,8 +74,7 @@ pub(crate) async fn certify(run: &Run, period: BillingPeriod) -> Result<()> {
         }
     }
     let file = std::path::Path::new(&run.project.file).file_name().map(|name| name.to_string_lossy().into_owned());
-    let configuration =
-        Configuration { file: file.unwrap_or_default(), text: run.project.text.clone() };
+    let configuration = Configuration { file: file.unwrap_or_default(), text: run.project.text.clone() };
     let totals = totals(&context).await?;
     let certificate = Certificate {
         form: 0,

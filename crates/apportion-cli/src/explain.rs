@@ -16,6 +16,7 @@ use apportion_engine::{Engine, ModelGraph};
 use apportion_sinks::{Certificate, read_certificate, read_configuration};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result, did_you_mean};
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{Expr, cast, col, lit};
@@ -149,11 +150,18 @@ impl Explainer<'_> {
         let target = col(quoted("x_AllocationTargetId")).eq(lit(&self.args.target));
         let table = table.filter(target).map_err(query_error)?;
         let Some(text) = &self.args.condition else { return Ok(table) };
-        let refused = |error: datafusion::error::DataFusionError| {
-            let names = table.schema().fields().iter().map(|field| field.name().clone());
-            Error::new(ErrorKind::SqlInvalid, "the condition does not plan")
+        let names: Vec<&str> = table.schema().fields().iter().map(|field| field.name().as_str()).collect();
+        let refused = |error: DataFusionError| {
+            let hint = match error.find_root() {
+                DataFusionError::SchemaError(unknown, _) => match unknown.as_ref() {
+                    SchemaError::FieldNotFound { field, .. } => did_you_mean(&field.name, names.iter().copied()),
+                    _ => String::new(),
+                },
+                _ => String::new(),
+            };
+            Error::new(ErrorKind::SqlInvalid, format!("the condition does not plan{hint}"))
                 .with("condition", text)
-                .with("columns", names.collect::<Vec<_>>().join(", "))
+                .with("columns", names.join(", "))
                 .with_source(error)
         };
         let condition = self.context.parse_sql_expr(text, table.schema()).map_err(&refused)?;
@@ -382,10 +390,13 @@ fn split(row: &Row) -> Split {
 /// The cost column of a ledger as unit metrics name it.
 fn column_of(ledger: &str) -> Result<&'static str> {
     let known = [LedgerOption::Billed, LedgerOption::Effective, LedgerOption::List, LedgerOption::Contracted];
-    let found = known.into_iter().map(LedgerOption::column).find(|column| {
-        column.trim_end_matches("Cost").eq_ignore_ascii_case(ledger)
-    });
-    found.ok_or_else(|| Error::new(ErrorKind::ContractViolated, "a unit metric names an unknown ledger").with("ledger", ledger))
+    let found = known
+        .into_iter()
+        .map(LedgerOption::column)
+        .find(|column| column.trim_end_matches("Cost").eq_ignore_ascii_case(ledger));
+    found.ok_or_else(|| {
+        Error::new(ErrorKind::ContractViolated, "a unit metric names an unknown ledger").with("ledger", ledger)
+    })
 }
 
 /// Registers the rows of a few cells, computed once.

@@ -126,7 +126,12 @@ impl Allocator {
     ///
     /// # Errors
     /// As [`Self::allocate`].
-    pub async fn charges(&self, context: &SessionContext, barrier: &dyn Barrier, cells: &[String]) -> Result<DataFrame> {
+    pub async fn charges(
+        &self,
+        context: &SessionContext,
+        barrier: &dyn Barrier,
+        cells: &[String],
+    ) -> Result<DataFrame> {
         cells::charges(context, barrier, &self.plan, cells).await
     }
 

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
-use object_store::path::Path;
 use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -198,16 +198,14 @@ fn document(period: &str) -> String {
 /// # Errors
 ///
 /// Store errors.
-pub async fn stored_periods(
-    destination: &Destination,
-    tables: &[&str],
-) -> Result<BTreeSet<String>> {
+pub async fn stored_periods(destination: &Destination, tables: &[&str]) -> Result<BTreeSet<String>> {
     let mut periods = BTreeSet::new();
     for table in tables {
         for object in destination.list(table).await? {
-            let period = object.location.parts().find_map(|part| {
-                part.as_ref().strip_prefix("x_BillingPeriod=").map(str::to_owned)
-            });
+            let period = object
+                .location
+                .parts()
+                .find_map(|part| part.as_ref().strip_prefix("x_BillingPeriod=").map(str::to_owned));
             periods.extend(period);
         }
     }

@@ -96,10 +96,8 @@ pub(super) async fn exports(
         let run_id = match certified {
             Some(statement) => statement.run_id.clone(),
             None => {
-                let partition = vec![
-                    ("x_Source".to_owned(), source.clone()),
-                    (BILLING_PERIOD.to_owned(), period.to_string()),
-                ];
+                let partition =
+                    vec![("x_Source".to_owned(), source.clone()), (BILLING_PERIOD.to_owned(), period.to_string())];
                 let versions = destination.sink.versions(&spec, &partition).await?;
                 versions.into_iter().find(|it| it.current).map(|it| it.provenance.run_id).unwrap_or_default()
             }

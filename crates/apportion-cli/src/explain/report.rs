@@ -205,7 +205,14 @@ pub(crate) fn render(explanation: &Explanation) -> String {
         let per_unit = match (unit.quantity, &unit.unit_cost) {
             (Some(measured), Some(cost)) => {
                 let cost = cost.trim_end_matches('0').trim_end_matches('.');
-                format!("{} {} / {} {} = {cost} {} per unit", exact(unit.cost), unit.currency, quantity(measured), unit.unit, unit.currency)
+                format!(
+                    "{} {} / {} {} = {cost} {} per unit",
+                    exact(unit.cost),
+                    unit.currency,
+                    quantity(measured),
+                    unit.unit,
+                    unit.currency
+                )
             }
             _ => format!("{} {}, and no quantity to divide it by", exact(unit.cost), unit.currency),
         };
@@ -318,13 +325,19 @@ fn render_split(text: &mut String, split: &Split) {
         let _ = writeln!(text, "   {} {}: {}", split.charge_date, named(step.name.as_ref()), formula(step));
     }
     let mut facts: Vec<String> = Vec::new();
-    facts.extend(split.driver.as_ref().map(|driver| {
-        format!("{driver} {}", split.driver_key.as_deref().unwrap_or_default()).trim_end().to_owned()
-    }));
+    facts.extend(
+        split.driver.as_ref().map(|driver| {
+            format!("{driver} {}", split.driver_key.as_deref().unwrap_or_default()).trim_end().to_owned()
+        }),
+    );
     facts.extend(split.driver_source.clone());
-    facts.extend(split.share.as_ref().filter(|_| split.targets.is_some()).map(|share| {
-        format!("share {}", share.trim_end_matches('0').trim_end_matches('.'))
-    }));
+    facts.extend(
+        split
+            .share
+            .as_ref()
+            .filter(|_| split.targets.is_some())
+            .map(|share| format!("share {}", share.trim_end_matches('0').trim_end_matches('.'))),
+    );
     facts.extend(split.estimated.then(|| "estimated".to_owned()));
     facts.extend(split.reason.clone());
     let facts = if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };

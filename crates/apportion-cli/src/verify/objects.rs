@@ -22,8 +22,9 @@ pub(crate) async fn compare(
 ) -> Result<(Vec<Finding>, BTreeMap<String, u64>)> {
     let mut findings = Vec::new();
     let mut hashed: BTreeMap<String, u64> = BTreeMap::new();
-    let half_published =
-        |table: &str| published.unreadable.iter().any(|(name, error)| *name == table && error.kind() == ErrorKind::Conflict);
+    let half_published = |table: &str| {
+        published.unreadable.iter().any(|(name, error)| *name == table && error.kind() == ErrorKind::Conflict)
+    };
     let unreadable = |table: &str| published.unreadable.iter().any(|(name, _)| *name == table);
     let mut current: BTreeMap<(&str, String), Path> = BTreeMap::new();
     for (name, table) in &published.tables {

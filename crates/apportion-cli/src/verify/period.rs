@@ -46,7 +46,8 @@ impl Verifier {
         }
         self.tables(&context, &published, &hashed, &mut report).await?;
         let staging = splits::staging(&self.limits)?;
-        let uncounted = self.contents(&context, &staging, &published, certificate.as_ref(), period, &mut report).await?;
+        let uncounted =
+            self.contents(&context, &staging, &published, certificate.as_ref(), period, &mut report).await?;
         report.differences = report.findings.len() as u64 + uncounted;
         Ok(report)
     }
@@ -346,9 +347,8 @@ fn certified_numbers(certificate: &Certificate, report: &PeriodReport) -> Vec<Fi
             );
         }
     }
-    let place = |total: &StageTotal| {
-        (total.stage.clone(), total.source.clone(), total.ledger.clone(), total.currency.clone())
-    };
+    let place =
+        |total: &StageTotal| (total.stage.clone(), total.source.clone(), total.ledger.clone(), total.currency.clone());
     let certified: BTreeMap<_, _> = certificate.totals.iter().map(|total| (place(total), total)).collect();
     let stated: BTreeMap<_, _> = report.totals.iter().map(|total| (place(total), total)).collect();
     let places: BTreeSet<_> = certified.keys().chain(stated.keys()).collect();
@@ -358,7 +358,10 @@ fn certified_numbers(certificate: &Certificate, report: &PeriodReport) -> Vec<Fi
             continue;
         }
         let shown = |total: Option<&&StageTotal>| {
-            total.map_or_else(|| "no total".to_owned(), |it| it.allocated.clone().unwrap_or_else(|| it.normalized.clone()))
+            total.map_or_else(
+                || "no total".to_owned(),
+                |it| it.allocated.clone().unwrap_or_else(|| it.normalized.clone()),
+            )
         };
         let (stage, source, ledger, currency) = place;
         findings.push(

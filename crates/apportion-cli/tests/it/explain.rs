@@ -174,11 +174,18 @@ fn what_is_not_listed_is_summed() {
     assert_eq!((rest["count"].as_u64(), short(&rest["cost"])), (Some(2), "17.25".to_owned()));
     let cell = &explanation["cells"][0];
     assert_eq!(cell["charges"].as_array().map(Vec::len), Some(1));
-    assert_eq!((cell["other_charges"]["count"].as_u64(), short(&cell["other_charges"]["cost"])), (Some(1), "20.00".to_owned()));
+    assert_eq!(
+        (cell["other_charges"]["count"].as_u64(), short(&cell["other_charges"]["cost"])),
+        (Some(1), "20.00".to_owned())
+    );
 
-    let text = workspace.run_ok(&["explain", "pipeline.yaml", "--period", "2026-01", "--target", "customer-b", "--top", "1"]);
+    let text =
+        workspace.run_ok(&["explain", "pipeline.yaml", "--period", "2026-01", "--target", "customer-b", "--top", "1"]);
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
-    assert!(text.contains("2026-01-05 120.00 × 1 / 4 = 30.00 (query_seconds [\"shared-db\"], actual, share 0.25)"), "{text}");
+    assert!(
+        text.contains("2026-01-05 120.00 × 1 / 4 = 30.00 (query_seconds [\"shared-db\"], actual, share 0.25)"),
+        "{text}"
+    );
     assert!(text.contains("other 1 cells: 3.00 EUR"), "{text}");
     assert!(text.contains("bill/january.parquet"), "{text}");
 }
@@ -205,7 +212,7 @@ fn names_that_do_not_exist_get_the_nearest_ones() {
     refused(&["--target", "customer-c"], "no target is called `customer-c`, did you mean `customer-a`?");
     let metric = ["--target", "customer-a", "--unit-metric", "cost_per_orders"];
     refused(&metric, "no unit metric is called `cost_per_orders`, did you mean `cost_per_order`?");
-    refused(&["--target", "customer-a", "--where", "x_Servce = 'api'"], "the condition does not plan");
+    refused(&["--target", "customer-a", "--where", "x_Servce = 'api'"], "does not plan, did you mean `x_Service`?");
     refused(&["--target", "customer-a", "--where", "x_Service = 'api'"], "bears nothing that satisfies the condition");
 }
 

@@ -44,9 +44,7 @@ fn place<'a>(finding: &'a Value, name: &str) -> &'a str {
 fn amounts(finding: &Value) -> Vec<String> {
     let text = |amount: &Value, name: &str| amount[name].as_str().unwrap_or_default().to_owned();
     let amounts = finding["amounts"].as_array().expect("amounts").iter();
-    amounts
-        .map(|amount| ["of", "expected", "found", "difference"].map(|name| text(amount, name)).join(" "))
-        .collect()
+    amounts.map(|amount| ["of", "expected", "found", "difference"].map(|name| text(amount, name)).join(" ")).collect()
 }
 
 fn plus_units(text: &str, units: i128) -> String {
@@ -205,8 +203,7 @@ fn a_row_that_is_dropped(published: &Published) {
     let report = published.tampered("allocated_charges", |rows| {
         let (row, _) = two_parts(rows);
         let name = |column| rows.text(column, row).expect("text");
-        dropped =
-            (name("x_AllocationTargetId"), name("x_CellId"), tamper::decimal(rows.money("BilledCost", row)));
+        dropped = (name("x_AllocationTargetId"), name("x_CellId"), tamper::decimal(rows.money("BilledCost", row)));
         rows.remove(row);
     });
     let parts = findings(&report, "part");
@@ -268,7 +265,10 @@ fn a_quantity_that_is_changed(published: &Published) {
     });
     let quantities = findings(&report, "quantity");
     assert_eq!(quantities.len(), 1, "{report:#}");
-    assert_eq!((place(quantities[0], "x_PoolId"), place(quantities[0], "x_AllocationTargetId")), (&*changed.0, &*changed.1));
+    assert_eq!(
+        (place(quantities[0], "x_PoolId"), place(quantities[0], "x_AllocationTargetId")),
+        (&*changed.0, &*changed.1)
+    );
     let (expected, found) = (tamper::decimal(changed.2), tamper::decimal(changed.2 + 1));
     assert_eq!(amounts(quantities[0]), [format!("driver quantity {expected} {found} {ONE_UNIT}")]);
 }

@@ -70,14 +70,13 @@ pub(super) async fn charges(
     let step = failed("find the charges of a cell");
     let charges = identified(context, barrier, plan, &["x_ChargeId"]).await?;
     let values = identity(plan).into_iter().map(|(_, value)| value).collect();
-    let mut columns =
-        vec![function("charge_id").map_err(&step)?.call(values).alias("CellId"), ident("x_ChargeId").alias("x_ChargeId")];
+    let mut columns = vec![
+        function("charge_id").map_err(&step)?.call(values).alias("CellId"),
+        ident("x_ChargeId").alias("x_ChargeId"),
+    ];
     columns.extend(Ledger::ALL.map(|ledger| ident(ledger.column()).alias(ledger.column())));
     let wanted = cells.iter().map(|cell| lit(cell.as_str())).collect();
-    charges
-        .select(columns)
-        .and_then(|charges| charges.filter(ident("CellId").in_list(wanted, false)))
-        .map_err(step)
+    charges.select(columns).and_then(|charges| charges.filter(ident("CellId").in_list(wanted, false))).map_err(step)
 }
 
 /// The charges with everything that tells cells apart, and the columns `more`.
