@@ -119,7 +119,7 @@ impl Explainer<'_> {
         let allocated = self.context.table(ALLOCATED_CHARGES).await.map_err(query_error)?;
         let cost = cast(col(quoted(ledger)), DataType::Decimal128(38, 12)).alias("Cost");
         let allocated = allocated.with_column("Cost", cost).map_err(query_error)?;
-        let chosen = self.chosen(allocated.clone()).await?;
+        let chosen = self.chosen(allocated.clone())?;
         self.context.register_table(EXPLAINED, chosen.clone().into_view()).map_err(query_error)?;
         self.sums(&mut explanation).await?;
         self.cells(&mut explanation).await?;
@@ -146,7 +146,7 @@ impl Explainer<'_> {
     }
 
     /// The rows of the target that satisfy the condition.
-    async fn chosen(&self, table: DataFrame) -> Result<DataFrame> {
+    fn chosen(&self, table: DataFrame) -> Result<DataFrame> {
         let target = col(quoted("x_AllocationTargetId")).eq(lit(&self.args.target));
         let table = table.filter(target).map_err(query_error)?;
         let Some(text) = &self.args.condition else { return Ok(table) };
@@ -183,7 +183,7 @@ impl Explainer<'_> {
         }
         let table = self.context.table(UNIT_ECONOMICS_MONTHLY).await.map_err(query_error)?;
         let of_metric = table.filter(col(quoted("x_UnitMetric")).eq(lit(metric))).map_err(query_error)?;
-        let chosen = self.chosen(of_metric).await?;
+        let chosen = self.chosen(of_metric)?;
         self.context.register_table("explained_units", chosen.into_view()).map_err(query_error)?;
         let sql = "SELECT x_Ledger, BillingCurrency, sum(x_Cost), sum(x_Quantity), max(x_QuantityUnit), \
                    CASE WHEN sum(x_Quantity) > 0 THEN \

@@ -16,7 +16,7 @@ use crate::certificate::BILLING_PERIOD;
 use crate::destination::OpenDestination;
 use crate::query::with_stored_columns;
 use crate::staging::query_error;
-use crate::tables::{PUBLISHED, Tables};
+use crate::tables::{ALLOCATED_CHARGES, DRIVER_QUANTITIES, PUBLISHED, Tables};
 
 /// A table of a period that can be read.
 #[derive(Debug)]
@@ -65,7 +65,18 @@ impl PublishedPeriod {
                 }
             }
         }
+        opened.without_quantities(&tables)?;
         Ok(opened)
+    }
+
+    /// Where no rule splits anything there are no quantities: an empty table, not a missing one.
+    fn without_quantities(&mut self, tables: &Tables) -> Result<()> {
+        let unreadable = self.unreadable.iter().any(|(name, _)| *name == DRIVER_QUANTITIES);
+        if self.tables.contains_key(ALLOCATED_CHARGES) && !self.tables.contains_key(DRIVER_QUANTITIES) && !unreadable {
+            let empty = OpenTable { spec: tables.spec(DRIVER_QUANTITIES)?, objects: Vec::new() };
+            self.tables.insert(DRIVER_QUANTITIES, empty);
+        }
+        Ok(())
     }
 
     /// Registers the readable tables under their names.

@@ -56,6 +56,10 @@ pub(crate) async fn verify(args: &VerifyArgs) -> Result<ExitStatus> {
     for period in periods {
         tracing::info!(%period, "verify");
         let verified = verifier.period(period).await?;
+        // Objects that no table holds any more, such as those a Delta table has superseded.
+        if verified.tables.is_empty() && verified.differences == 0 {
+            continue;
+        }
         report.ties &= verified.differences == 0;
         report.periods.push(verified);
     }

@@ -121,6 +121,8 @@ impl Verifier {
             }
             report.totals = totals(context).await?;
             report.findings.extend(report.totals.iter().filter_map(unexplained));
+        } else if has(FOCUS_CHARGES) && !published.unreadable.iter().any(|(name, _)| *name == RECONCILIATION) {
+            report.findings.push(Finding::new("total", RECONCILIATION, "no total of these charges is stated"));
         }
         if has(FOCUS_CHARGES) {
             report.allocation = allocation(context).await?;

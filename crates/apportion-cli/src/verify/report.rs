@@ -1,7 +1,7 @@
 //! What a verification found, as data and as text. Amounts are exact text with twelve decimals.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use apportion_sinks::{AllocationStatement, StageTotal};
 use serde::Serialize;
@@ -90,7 +90,7 @@ impl Amount {
     }
 
     /// Anything else.
-    pub(crate) fn text(of: &str, expected: impl ToString, found: impl ToString) -> Self {
+    pub(crate) fn text(of: &str, expected: impl Display, found: impl Display) -> Self {
         Self { of: of.to_owned(), expected: expected.to_string(), found: found.to_string(), difference: None }
     }
 }

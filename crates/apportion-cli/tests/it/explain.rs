@@ -15,7 +15,9 @@ use apportion_testkit::ExportBuilder;
 use apportion_testkit::fixture::ColumnType;
 use serde_json::{Value, json};
 
+use crate::sample::sample;
 use crate::support::{Workspace, transcript};
+use crate::verify::tamper::units;
 
 const PIPELINE: &str = "\
 version: 1
@@ -230,4 +232,39 @@ fn without_kept_rules_the_charges_need_the_pipeline() {
     let output = workspace.run_ok(&command);
     let with_rules: Value = serde_json::from_slice(&output.stdout).expect("explanation");
     assert_eq!(with_rules["cells"][0]["charges"].as_array().map(Vec::len), Some(2));
+}
+
+/// Fees over a month, activities, followers, three clouds: whatever is listed adds up, digit by digit.
+#[test]
+fn every_list_adds_up_to_the_line_above_it() {
+    let workspace = sample();
+    workspace.run_ok(&["run", "pipelines/sample.yaml", "--period", "2026-01", "--destination", "tables"]);
+    let amount = |value: &Value| units(value["cost"].as_str().expect("cost"));
+    let sum = |list: &Value| list.as_array().expect("list").iter().map(amount).sum::<i128>();
+    for (target, top) in [("aurora", "40"), ("unallocated", "3")] {
+        let explanation = explain(&workspace, &["--target", target, "--top", top]);
+        let total = sum(&explanation["totals"]);
+        let sql = format!("SELECT sum(EffectiveCost) FROM allocated_charges WHERE x_AllocationTargetId = '{target}'");
+        assert_eq!(total, units(&workspace.query("tables", &sql)[0][0]));
+        assert_eq!(sum(&explanation["causes"]), total);
+        assert_eq!(sum(&explanation["cells"]) + sum(&explanation["other_cells"]), total);
+        let cells = explanation["cells"].as_array().expect("cells");
+        assert_eq!(cells.len().to_string(), top);
+        let mut methods = std::collections::BTreeSet::new();
+        for cell in cells {
+            methods.extend(cell["method"].as_str());
+            assert_eq!(sum(&cell["splits"]) + amount(&cell["other_splits"]), amount(cell), "{cell:#}");
+            let whole = units(cell["whole"].as_str().expect("whole"));
+            assert_eq!(sum(&cell["charges"]) + amount(&cell["other_charges"]), whole, "{cell:#}");
+            let listed = cell["charges"].as_array().map_or(0, Vec::len) as u64;
+            let others = cell["other_charges"]["count"].as_u64().expect("count");
+            assert_eq!(Some(listed + others), cell["charge_count"].as_u64());
+            for split in cell["splits"].as_array().expect("splits") {
+                let part = split["targets"].get("part").unwrap_or(&split["cost"]);
+                assert_eq!(part, &split["cost"], "the quantities make this part: {split:#}");
+            }
+        }
+        assert!(target != "aurora" || methods.len() > 3, "only {methods:?} were explained");
+        assert_eq!(explanation["notes"], json!([]));
+    }
 }

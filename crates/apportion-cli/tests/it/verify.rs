@@ -2,7 +2,7 @@
 //!
 //! Each tamper rewrites a file of a published copy as somebody with access to the storage could.
 
-mod tamper;
+pub(crate) mod tamper;
 
 use serde_json::Value;
 
@@ -426,6 +426,8 @@ fn reporting_currency_is_verified_too() {
     workspace.run_ok(&["run", "pipeline.yaml"]);
     let (code, report) = verify(&workspace, "tables", &[]);
     assert_eq!(code, 0, "{report:#}");
+    let splits = &period(&report, "2026-01")["splits"];
+    assert_eq!(splits, "from charges and driver quantities", "also where no rule needs a quantity");
     rewrite(&data_file(&workspace.path("tables/reporting_charges")), |rows| {
         rows.add("x_ReportingBilledCost", 0, 1);
     });
