@@ -69,7 +69,10 @@ select
     parts.x_ChargeDate,
     parts.x_AllocationTargetId,
     parts.x_AllocationShare,
-    parts.EffectiveCost
+    parts.BilledCost,
+    apportion(parts.WholeBilled, Before, UpTo, Total) as ExpectedBilled,
+    parts.EffectiveCost,
+    apportion(parts.WholeEffective, Before, UpTo, Total) as ExpectedEffective
 from quantities
 right join parts
     on quantities.x_PoolId = parts.x_PoolId

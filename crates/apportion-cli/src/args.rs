@@ -28,6 +28,10 @@ pub enum Command {
     Backfill(BackfillArgs),
     /// Check the pipeline, its SQL and its sources; reports all errors at once
     Check(CheckArgs),
+    /// Prove from the written tables alone that they still tie, to the last digit
+    Verify(VerifyArgs),
+    /// Take a number apart: rule, driver, share, charges, and the objects of the bill
+    Explain(ExplainArgs),
     /// Ask the written tables a question in SQL
     Query(QueryArgs),
     /// Write a commented pipeline to start from
@@ -115,6 +119,87 @@ pub struct CheckArgs {
     /// How results are printed
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub format: ReportFormat,
+}
+
+/// Options of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The pipeline whose destination is verified; its rules are used where none were kept
+    #[arg(required_unless_present = "destination")]
+    pub pipeline: Option<PathBuf>,
+    /// The destination that is verified, instead of the pipeline's
+    #[arg(long, value_name = "LOCATION")]
+    pub destination: Option<String>,
+    /// Only this billing period (YYYY-MM); may be repeated
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: Vec<BillingPeriod>,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub format: ReportFormat,
+    /// Engine limits.
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The pipeline whose destination is asked; its rules are used where none were kept
+    #[arg(required_unless_present = "destination")]
+    pub pipeline: Option<PathBuf>,
+    /// The destination that is asked, instead of the pipeline's
+    #[arg(long, value_name = "LOCATION")]
+    pub destination: Option<String>,
+    /// The billing period
+    #[arg(long, value_name = "YYYY-MM")]
+    pub period: BillingPeriod,
+    /// The target whose cost is explained, also `unallocated` or `idle`
+    #[arg(long, value_name = "NAME")]
+    pub target: String,
+    /// Only allocated charges that satisfy this condition, for example "x_Service = 'api'"
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub condition: Option<String>,
+    /// Which of the four costs; that of the unit metric, else effective
+    #[arg(long, value_enum, value_name = "LEDGER")]
+    pub ledger: Option<LedgerOption>,
+    /// Start from the cost per unit of this metric
+    #[arg(long, value_name = "NAME")]
+    pub unit_metric: Option<String>,
+    /// How many cells, splits and charges are listed; the rest is summed
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub top: usize,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub format: ReportFormat,
+    /// Engine limits.
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+/// The four costs on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LedgerOption {
+    /// What is invoiced.
+    Billed,
+    /// Billed cost with commitments spread over what they cover.
+    Effective,
+    /// At list price.
+    List,
+    /// At negotiated price.
+    Contracted,
+}
+
+impl LedgerOption {
+    /// The column of the ledger.
+    #[must_use]
+    pub const fn column(self) -> &'static str {
+        match self {
+            Self::Billed => "BilledCost",
+            Self::Effective => "EffectiveCost",
+            Self::List => "ListCost",
+            Self::Contracted => "ContractedCost",
+        }
+    }
 }
 
 /// Options of `query`.

@@ -6,10 +6,12 @@
 
 mod allocate;
 pub mod args;
+mod certificate;
 mod changes;
 mod check;
 mod destination;
 mod exit;
+mod explain;
 mod figures;
 mod hold;
 mod init;
@@ -22,6 +24,7 @@ mod periods;
 mod plan;
 mod progress;
 mod project;
+mod published;
 mod query;
 mod reconcile;
 mod report;
@@ -35,6 +38,7 @@ mod survey;
 mod tables;
 mod telemetry;
 mod units;
+mod verify;
 
 use apportion_spec::{Error, ErrorKind, Result};
 use clap::CommandFactory;
@@ -71,6 +75,8 @@ async fn dispatch(command: Command) -> Result<ExitStatus> {
         Command::Plan(args) => plan::plan(&args).await,
         Command::Backfill(args) => run::backfill(&args).await,
         Command::Check(args) => check::check(&args).await,
+        Command::Explain(args) => explain::explain(&args).await,
+        Command::Verify(args) => verify::verify(&args).await,
         Command::Query(args) => query::query(&args).await.map(|()| ExitStatus::Success),
         Command::Init(args) => init::init(&args.file).map(|()| ExitStatus::Success),
         Command::Completions { shell } => {

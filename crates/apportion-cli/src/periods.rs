@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::allocate::Allocation;
 use crate::args::RunArgs;
+use crate::certificate::certify;
 use crate::changes::{Decisive, ENGINE_VERSION, Published};
 use crate::check::plan_rules;
 use crate::ledger::{Ledger, UnitWork};
@@ -43,6 +44,14 @@ struct Outcome {
     allocation: Option<AllocationReport>,
     normalizing: f64,
     allocating: f64,
+}
+
+impl Outcome {
+    /// Whether no unit failed, so that the tables of the period belong together.
+    fn is_complete(&self) -> bool {
+        let allocation = self.allocation.iter().map(|unit| &unit.error);
+        self.sources.iter().map(|unit| &unit.error).chain(allocation).all(Option::is_none)
+    }
 }
 
 /// Does what is to be done for the selected periods, so many at the same time.
@@ -165,6 +174,9 @@ impl Work<'_> {
         let phase = Instant::now();
         if self.run.project.pipeline.allocation.is_some() && !self.run.stop().is_asked() {
             outcome.allocation = Some(self.allocation(period).await?);
+        }
+        if outcome.is_complete() && !self.run.stop().is_asked() {
+            certify(self.run, period).await?;
         }
         outcome.allocating = seconds(phase);
         Ok(outcome)

@@ -18,6 +18,8 @@ pub(crate) struct Project {
     pub(crate) pipeline: Pipeline,
     /// The file as named on the command line.
     pub(crate) file: String,
+    /// The text of the file as read.
+    pub(crate) text: String,
     /// SHA-256 of the file as read, in hex.
     pub(crate) digest: String,
     /// Folder that relative locations in the file start from.
@@ -35,6 +37,14 @@ impl Project {
                 .with("file", file.display())
                 .with_source(error)
         })?;
+        Self::parse(file, text)
+    }
+
+    /// Validates the text of a pipeline file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] with every mistake.
+    pub(crate) fn parse(file: &Path, text: String) -> Result<Self> {
         let catalog = catalog();
         let charge_columns: Vec<&str> = catalog.focus().columns.iter().map(|column| column.name.as_str()).collect();
         let reserved_columns: Vec<&str> =
@@ -56,7 +66,8 @@ impl Project {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
             _ => PathBuf::from("."),
         };
-        Ok(Self { pipeline, file: name, digest: hex(&Sha256::digest(text.as_bytes())), base })
+        let digest = hex(&Sha256::digest(text.as_bytes()));
+        Ok(Self { pipeline, file: name, text, digest, base })
     }
 
     /// Narrows the pipeline to the named sources and moves its destination, as the options say.

@@ -15,6 +15,7 @@ use apportion_spec::{Error, ErrorKind, Result};
 use sha2::{Digest, Sha256};
 
 use crate::args::{BackfillArgs, ReportFormat, RunArgs};
+use crate::certificate::Certified;
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
 use crate::ledger::UnitWork;
@@ -42,6 +43,8 @@ pub(crate) struct Run {
     /// The destination is ours as long as this is held.
     lock: DestinationLock,
     stop: Stop,
+    /// What was published so far and is not certified yet.
+    pub(crate) certified: Certified,
 }
 
 /// Sorts, joins and aggregations get one part in so many of the memory limit. The engine counts what
@@ -96,8 +99,21 @@ async fn work(args: &RunArgs, parallel: usize) -> Result<ExitStatus> {
     let owner = LockOwner::this_process(&run_id);
     let lock = DestinationLock::take(&destination.place, owner, LockTiming::default()).await?;
     let accept_smaller = args.accept_smaller;
-    let run =
-        Run { project, limits, engine, models, destination, tables, run_id, sql_digest, accept_smaller, lock, stop };
+    let certified = Certified::default();
+    let run = Run {
+        project,
+        limits,
+        engine,
+        models,
+        destination,
+        tables,
+        run_id,
+        sql_digest,
+        accept_smaller,
+        lock,
+        stop,
+        certified,
+    };
     let outcome = periods::work(&run, args, &selection, parallel).await;
     if let Err(error) = run.lock.release().await {
         tracing::warn!(%error, "the lock of the destination could not be given back; it expires by itself");
@@ -124,6 +140,7 @@ impl Run {
         self.lock.verify().await?;
         work.publishing.begin();
         let published = self.destination.sink.publish(unit).await?;
+        self.certified.note(unit, &published);
         work.entry.published.push(PublishedEntry::new(unit, &published, digest));
         Ok(published)
     }
@@ -139,7 +156,8 @@ pub(crate) fn seconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64()
 }
 
-fn sql_digest(models: &ModelGraph) -> String {
+/// Digest of every SQL model.
+pub(crate) fn sql_digest(models: &ModelGraph) -> String {
     let mut digest = Sha256::new();
     for model in models.models() {
         digest.update(&model.name);

@@ -36,6 +36,7 @@ mod follower;
 mod frames;
 mod model;
 mod plan;
+mod recompute;
 mod relations;
 mod report;
 mod stages;
@@ -52,6 +53,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::prelude::SessionContext;
 
 pub use plan::{AllocationPlan, RuleConflict};
+pub use recompute::Recomputed;
 pub use report::{DriverReport, RuleReport};
 pub use unit_economics::UnitEconomics;
 
@@ -130,5 +132,28 @@ impl Allocator {
     /// As [`Self::allocate`].
     pub async fn cells(&self, context: &SessionContext, barrier: &dyn Barrier) -> Result<DataFrame> {
         cells::cells(context, barrier, &self.plan).await
+    }
+
+    /// The charges of some cells: `CellId`, `x_ChargeId` and the four costs of each. The way back
+    /// from an allocated row, whose `x_CellId` is such an id, to the bill.
+    ///
+    /// # Errors
+    /// As [`Self::allocate`].
+    pub async fn charges(
+        &self,
+        context: &SessionContext,
+        barrier: &dyn Barrier,
+        cells: &[String],
+    ) -> Result<DataFrame> {
+        cells::charges(context, barrier, &self.plan, cells).await
+    }
+
+    /// Makes every split again from the written tables `focus_charges`, `driver_quantities` and
+    /// `allocated_charges` of the context, without telemetry, and compares.
+    ///
+    /// # Errors
+    /// As [`Self::allocate`].
+    pub async fn recompute(&self, context: &SessionContext, barrier: &dyn Barrier) -> Result<Recomputed> {
+        recompute::run(context, barrier, &self.plan).await
     }
 }

@@ -11,6 +11,7 @@
 //! Everything that is not table data (state of partitions, superseded versions, run ledger) lives
 //! under [`INTERNAL_FOLDER`], outside every table's folder.
 
+mod certificate;
 mod delta;
 mod destination;
 mod digest;
@@ -25,6 +26,10 @@ mod table;
 pub mod units;
 mod writer;
 
+pub use self::certificate::{
+    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, Configuration, SourceStatement, StageTotal,
+    hash_object, keep_configuration, read_certificate, read_configuration, stored_periods, write_certificate,
+};
 pub use self::delta::DeltaSink;
 pub use self::destination::{Destination, INTERNAL_FOLDER};
 pub use self::ledger::{RunEntry, RunLedger, read_ledger, read_runs};

@@ -10,6 +10,8 @@
 #[path = "sinks/support.rs"]
 mod support;
 
+#[path = "sinks/certificate.rs"]
+mod certificate;
 #[path = "sinks/conformance.rs"]
 mod conformance;
 #[path = "sinks/crashes.rs"]

@@ -33,7 +33,7 @@ fn export(currency: &str) -> Vec<u8> {
     builder.parquet().to_vec()
 }
 
-fn workspace() -> Workspace {
+pub(crate) fn workspace() -> Workspace {
     let workspace = Workspace::new();
     for currency in ["EUR", "USD"] {
         workspace.write(&format!("{currency}/bill.parquet"), &export(currency));
@@ -41,7 +41,7 @@ fn workspace() -> Workspace {
     workspace
 }
 
-fn pipeline(workspace: &Workspace, reporting: &str) {
+pub(crate) fn pipeline(workspace: &Workspace, reporting: &str) {
     let text = format!(
         "version: 1\nname: currencies\nsources:\n  europe: {{ format: focus, location: EUR/ }}\n  \
          america: {{ format: focus, location: USD/ }}\ndimensions: {{ team: SubAccountId }}\nallocation:\n  \
@@ -51,7 +51,7 @@ fn pipeline(workspace: &Workspace, reporting: &str) {
     workspace.write("pipeline.yaml", text.as_bytes());
 }
 
-const RATE: &str = "reporting:\n  currency: EUR\n  rates: { USD: { 2026-01: 0.9231 } }\n";
+pub(crate) const RATE: &str = "reporting:\n  currency: EUR\n  rates: { USD: { 2026-01: 0.9231 } }\n";
 
 #[test]
 fn converted_parts_tie_to_the_converted_total() {

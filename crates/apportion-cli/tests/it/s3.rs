@@ -63,6 +63,8 @@ fn bill_telemetry_and_tables_on_s3_give_what_local_folders_give() {
         let remote =
             run_ok(&server, &workspace, &["query", "--pipeline", "pipelines/s3.yaml", "--format", "csv", TOTALS]);
         assert_eq!(String::from_utf8_lossy(&local.stdout), remote, "{format}");
+        let verified = run_ok(&server, &workspace, &["verify", "pipelines/s3.yaml"]);
+        assert!(verified.contains("Everything ties") && !verified.contains("no certificate"), "{verified}");
         let keys = server.keys("acme-finops");
         assert!(keys.iter().all(|key| key.starts_with("tables/")), "{keys:?}");
         assert!(!keys.iter().any(|key| key.contains("staging")), "nothing is left behind: {keys:?}");

@@ -56,11 +56,40 @@ const ONE_DAY: &str = "ClippedEnd <= ClippedStart \
 
 /// The cells of the charges registered as `focus_charges`.
 pub(super) async fn cells(context: &SessionContext, barrier: &dyn Barrier, plan: &AllocationPlan) -> Result<DataFrame> {
-    let charges = context.table("focus_charges").await.map_err(failed("read focus_charges"))?;
-    let charges = routed(context, charges, plan).map_err(failed("match rules"))?;
-    let charges = keyed(context, charges, plan).map_err(failed("find driver keys and days"))?;
-    let charges = followed(context, barrier, charges, plan).await?;
+    let charges = identified(context, barrier, plan, &[]).await?;
     grouped(charges, plan).map_err(failed("group charges into cells"))
+}
+
+/// The charges of the given cells: `CellId`, `x_ChargeId` and the four costs.
+pub(super) async fn charges(
+    context: &SessionContext,
+    barrier: &dyn Barrier,
+    plan: &AllocationPlan,
+    cells: &[String],
+) -> Result<DataFrame> {
+    let step = failed("find the charges of a cell");
+    let charges = identified(context, barrier, plan, &["x_ChargeId"]).await?;
+    let values = identity(plan).into_iter().map(|(_, value)| value).collect();
+    let mut columns = vec![
+        function("charge_id").map_err(&step)?.call(values).alias("CellId"),
+        ident("x_ChargeId").alias("x_ChargeId"),
+    ];
+    columns.extend(Ledger::ALL.map(|ledger| ident(ledger.column()).alias(ledger.column())));
+    let wanted = cells.iter().map(|cell| lit(cell.as_str())).collect();
+    charges.select(columns).and_then(|charges| charges.filter(ident("CellId").in_list(wanted, false))).map_err(step)
+}
+
+/// The charges with everything that tells cells apart, and the columns `more`.
+async fn identified(
+    context: &SessionContext,
+    barrier: &dyn Barrier,
+    plan: &AllocationPlan,
+    more: &[&str],
+) -> Result<DataFrame> {
+    let charges = context.table("focus_charges").await.map_err(failed("read focus_charges"))?;
+    let charges = routed(context, charges, plan, more).map_err(failed("match rules"))?;
+    let charges = keyed(context, charges, plan).map_err(failed("find driver keys and days"))?;
+    followed(context, barrier, charges, plan).await
 }
 
 /// Columns of a charge that allocation itself looks at, besides the four costs.
@@ -105,8 +134,10 @@ pub(super) fn routed(
     context: &SessionContext,
     charges: DataFrame,
     plan: &AllocationPlan,
+    more: &[&str],
 ) -> Result<DataFrame, DataFusionError> {
-    let needed = needed(plan);
+    let mut needed = needed(plan);
+    needed.extend(more.iter().map(|name| (*name).to_owned()));
     let names = charges.schema().fields().iter().map(|field| field.name()).filter(|name| needed.contains(*name));
     let mut columns: Vec<Expr> = names.map(|name| ident(name).alias(name)).collect();
     columns.extend(plan.dimensions.iter().map(|(column, value)| value.clone().alias(column)));

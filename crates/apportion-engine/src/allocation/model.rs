@@ -43,6 +43,8 @@ pub(super) const DRIVER_QUANTITIES: Model = Model("driver_quantities");
 pub(super) const ALLOCATED_CHARGES: Model = Model("allocated_charges");
 pub(super) const UNIT_ECONOMICS_DAILY: Model = Model("unit_economics_daily");
 pub(super) const UNIT_ECONOMICS_MONTHLY: Model = Model("unit_economics_monthly");
+pub(super) const WRITTEN_QUANTITIES: Model = Model("verification__quantities");
+pub(super) const DIFFERING_PARTS: Model = Model("verification__parts");
 
 impl Model {
     /// Plans the model over the tables registered now.

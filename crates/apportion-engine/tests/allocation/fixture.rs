@@ -238,7 +238,8 @@ impl<'a> Case<'a> {
         let directory = tempfile::tempdir().unwrap();
         let mut options = EngineOptions::new(directory.path());
         options.target_partitions = self.partitions;
-        let context = Engine::try_new(&options).unwrap().new_context();
+        let engine = Engine::try_new(&options).unwrap();
+        let context = engine.new_context();
         let tables = [
             ("focus_charges", charges_batch(&self.charges)),
             ("src_telemetry", telemetry_batch(&self.telemetry)),
@@ -262,6 +263,7 @@ impl<'a> Case<'a> {
         let unit = allocator.unit_economics(&context, &Memory).await.unwrap();
         keep(&context, "unit_economics_daily", unit.daily).await;
         keep(&context, "unit_economics_monthly", unit.monthly).await;
+        is_made_again(&allocator, &context, &engine.new_context()).await;
         let outcome = Outcome { context, allocated, days_elsewhere: days, _directory: directory };
         outcome.passes_its_checks().await;
         outcome
@@ -271,6 +273,30 @@ impl<'a> Case<'a> {
 async fn keep(context: &SessionContext, name: &str, frame: DataFrame) {
     let table = Memory.materialize(name, frame).await.unwrap();
     context.register_table(name, table).unwrap();
+}
+
+/// The written tables alone give the same parts, and every cell leads back to its charges.
+async fn is_made_again(allocator: &Allocator, written: &SessionContext, context: &SessionContext) {
+    for name in ["focus_charges", "driver_quantities", "allocated_charges"] {
+        context.register_table(name, written.table_provider(name).await.unwrap()).unwrap();
+    }
+    let recomputed = allocator.recompute(context, &Memory).await.unwrap();
+    let differences = recomputed.differences.collect().await.unwrap();
+    let text = arrow::util::pretty::pretty_format_batches(&differences).unwrap();
+    assert_eq!(differences.iter().map(RecordBatch::num_rows).sum::<usize>(), 0, "\n{text}");
+
+    let cells = context.sql("select distinct x_CellId from allocated_charges").await.unwrap().collect().await.unwrap();
+    let cells = cells.iter().flat_map(|batch| {
+        let ids = batch.column(0).as_any().downcast_ref::<StringArray>().unwrap();
+        ids.iter().flatten().map(str::to_owned).collect::<Vec<_>>()
+    });
+    let cells: Vec<String> = cells.collect();
+    keep(context, "cell_charges", allocator.charges(context, &Memory, &cells).await.unwrap()).await;
+    let open = "select CellId, sum(Cost) from ( \
+                select CellId, EffectiveCost as Cost from cell_charges union all \
+                select x_CellId, -EffectiveCost from allocated_charges) group by CellId having sum(Cost) <> 0";
+    let open = context.sql(open).await.unwrap().collect().await.unwrap();
+    assert_eq!(open.iter().map(RecordBatch::num_rows).sum::<usize>(), 0, "cells that their charges do not add up to");
 }
 
 /// What an allocation gave.

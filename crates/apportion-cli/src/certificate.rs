@@ -1,0 +1,228 @@
+//! The certificate of a billing period, put together from what was just published.
+//!
+//! Digests of objects come from the staged files they were published from, totals from the published
+//! reconciliation, numbers from the published tables. What this run did not publish is taken over
+//! from the existing certificate where the table still holds it, and read once where it is unknown.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use apportion_sinks::{
+    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, Configuration, PartitionValues, PublishUnit,
+    Published, SourceStatement, StageTotal, TableObject, TableSpec, hash_object, keep_configuration, objects_table,
+    read_certificate, write_certificate,
+};
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+use chrono::Utc;
+use datafusion::prelude::SessionContext;
+
+use crate::changes::ENGINE_VERSION;
+use crate::money::Money;
+use crate::rows::rows;
+use crate::run::Run;
+use crate::staging::query_error;
+use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED, RECONCILIATION};
+
+/// The column that says which billing period a partition belongs to.
+pub(crate) const BILLING_PERIOD: &str = "x_BillingPeriod";
+
+/// What the units of a run published or confirmed, by billing period, until it is certified.
+#[derive(Debug, Default)]
+pub(crate) struct Certified {
+    noted: Mutex<BTreeMap<String, Vec<CertifiedPartition>>>,
+}
+
+impl Certified {
+    /// Notes a publication.
+    pub(crate) fn note(&self, unit: &PublishUnit, published: &Published) {
+        let period = unit.partition.iter().find(|(column, _)| column == BILLING_PERIOD);
+        let Some((_, period)) = period.cloned() else { return };
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.entry(period).or_default().push(CertifiedPartition::new(unit, published));
+    }
+
+    fn take(&self, period: BillingPeriod) -> Vec<CertifiedPartition> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).remove(&period.to_string()).unwrap_or_default()
+    }
+}
+
+/// Certifies a billing period of which every unit was published or confirmed. A period of which
+/// nothing was computed keeps the certificate it has.
+///
+/// # Errors
+/// Those of reading the published tables and of the destination's store.
+pub(crate) async fn certify(run: &Run, period: BillingPeriod) -> Result<()> {
+    let noted = run.certified.take(period);
+    if noted.is_empty() {
+        return Ok(());
+    }
+    let place = &run.destination.place;
+    // A certificate that cannot be read only means that nothing can be taken over from it.
+    let earlier = read_certificate(place, &period.to_string()).await.ok().flatten();
+    let known: Vec<&CertifiedPartition> =
+        noted.iter().chain(earlier.iter().flat_map(|certificate| &certificate.partitions)).collect();
+    let context = run.engine.new_context();
+    let mut partitions = Vec::new();
+    for name in PUBLISHED {
+        let spec = run.tables.spec(name)?;
+        let filter = [(BILLING_PERIOD.to_owned(), period.to_string())];
+        let objects = run.destination.sink.read_objects(&spec, &filter).await?;
+        if objects.is_empty() {
+            continue;
+        }
+        let table = objects_table(run.destination.sink.as_ref(), &spec, objects.clone())?;
+        context.register_table(name, table).map_err(query_error)?;
+        for (partition, objects) in by_partition(objects) {
+            partitions.push(certified(run, &spec, partition, &objects, &known).await?);
+        }
+    }
+    let file = std::path::Path::new(&run.project.file).file_name().map(|name| name.to_string_lossy().into_owned());
+    let configuration = Configuration { file: file.unwrap_or_default(), text: run.project.text.clone() };
+    let totals = totals(&context).await?;
+    let certificate = Certificate {
+        form: 0,
+        billing_period: period.to_string(),
+        pipeline: run.project.pipeline.name.clone(),
+        run_id: run.run_id.clone(),
+        engine_version: ENGINE_VERSION.to_owned(),
+        configuration_digest: keep_configuration(place, &configuration).await?,
+        sql_digest: run.sql_digest.clone(),
+        certified_at: Utc::now(),
+        sources: sources(&context, &partitions).await?,
+        allocation: allocation(&context).await?,
+        differences: totals.iter().filter(|total| Money::parse(&total.difference) != Some(Money(0))).count() as u64,
+        totals,
+        partitions,
+    };
+    write_certificate(place, &certificate).await
+}
+
+/// Objects by the partition they belong to.
+pub(crate) fn by_partition(objects: Vec<TableObject>) -> BTreeMap<PartitionValues, Vec<TableObject>> {
+    let mut grouped: BTreeMap<PartitionValues, Vec<TableObject>> = BTreeMap::new();
+    for object in objects {
+        grouped.entry(object.partition.clone()).or_default().push(object);
+    }
+    grouped
+}
+
+/// What is known of a partition, or what reading it tells.
+async fn certified(
+    run: &Run,
+    spec: &TableSpec,
+    partition: PartitionValues,
+    objects: &[TableObject],
+    known: &[&CertifiedPartition],
+) -> Result<CertifiedPartition> {
+    let place = &run.destination.place;
+    let version = run.destination.sink.current_version(spec, &partition).await?;
+    let digest = version.map(|version| version.digest).unwrap_or_default();
+    let names: Vec<String> = objects.iter().map(|object| place.relative(&object.meta.location)).collect();
+    let same = |candidate: &&&CertifiedPartition| {
+        candidate.table == spec.name
+            && sorted(&candidate.partition) == sorted(&partition)
+            && candidate.objects.iter().map(|object| &object.object).eq(&names)
+            && (candidate.digest.is_empty() || candidate.digest == digest)
+    };
+    if let Some(found) = known.iter().find(same) {
+        return Ok(CertifiedPartition { digest, partition, ..(*found).clone() });
+    }
+    let mut read = Vec::new();
+    for (object, name) in objects.iter().zip(names) {
+        let (bytes, sha256) = hash_object(place, &object.meta.location).await?;
+        read.push(CertifiedObject { object: name, bytes, sha256 });
+    }
+    let versions = run.destination.sink.versions(spec, &partition).await?;
+    let provenance = versions.into_iter().find(|version| version.current).map(|version| version.provenance);
+    let provenance = provenance.unwrap_or_default();
+    Ok(CertifiedPartition {
+        table: spec.name.clone(),
+        partition,
+        digest,
+        run_id: provenance.run_id,
+        input_digest: provenance.input_digest,
+        objects: read,
+    })
+}
+
+/// A partition whose columns may come in any order.
+pub(crate) fn sorted(partition: &PartitionValues) -> PartitionValues {
+    let mut partition = partition.clone();
+    partition.sort();
+    partition
+}
+
+fn number(text: &str) -> Result<u64> {
+    text.parse().map_err(|_| Error::new(ErrorKind::Internal, format!("`{text}` is not a number of rows")))
+}
+
+async fn sources(context: &SessionContext, partitions: &[CertifiedPartition]) -> Result<Vec<SourceStatement>> {
+    let sql = "SELECT x_Source, count(*) FROM focus_charges GROUP BY x_Source ORDER BY x_Source";
+    let mut sources = Vec::new();
+    for row in rows(context, sql).await? {
+        let (source, charges) = (row.text(0), number(&row.text(1))?);
+        let published = partitions.iter().find(|partition| {
+            partition.table == FOCUS_CHARGES && partition.partition.iter().any(|(_, value)| *value == source)
+        });
+        let (run_id, input_digest) =
+            published.map(|found| (found.run_id.clone(), found.input_digest.clone())).unwrap_or_default();
+        sources.push(SourceStatement { source, run_id, input_digest, charges });
+    }
+    Ok(sources)
+}
+
+/// Numbers of what is allocated, or `None` when nothing is.
+///
+/// # Errors
+/// When a table cannot be read.
+pub(crate) async fn allocation(context: &SessionContext) -> Result<Option<AllocationStatement>> {
+    if !context.table_exist(ALLOCATED_CHARGES).map_err(query_error)? {
+        return Ok(None);
+    }
+    let parts = "SELECT count(*), count(*) FILTER (WHERE x_PoolId IS NOT NULL OR x_ActivityPoolId IS NOT NULL) \
+                 FROM allocated_charges";
+    let cells = "SELECT count(*) FROM (SELECT x_CellId FROM allocated_charges GROUP BY x_CellId)";
+    let parts = rows(context, parts).await?;
+    let parts = parts.first();
+    let count = |column| number(&parts.map(|row| row.text(column)).unwrap_or_default());
+    Ok(Some(AllocationStatement {
+        charges: one_number(context, "SELECT count(*) FROM focus_charges").await?,
+        cells: one_number(context, cells).await?,
+        parts: count(0)?,
+        splits_recomputed: count(1)?,
+    }))
+}
+
+async fn one_number(context: &SessionContext, sql: &str) -> Result<u64> {
+    number(&rows(context, sql).await?.first().map(|row| row.text(0)).unwrap_or_default())
+}
+
+/// The rows of the registered `reconciliation`.
+///
+/// # Errors
+/// When the table cannot be read.
+pub(crate) async fn totals(context: &SessionContext) -> Result<Vec<StageTotal>> {
+    if !context.table_exist(RECONCILIATION).map_err(query_error)? {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT x_Stage, x_Source, x_Ledger, BillingCurrency, x_SourceTotal, x_LeftOutTotal, x_NormalizedTotal, \
+               x_AllocatedTotal, x_ConversionResidual, x_Difference, x_RowCount FROM reconciliation \
+               ORDER BY x_Stage DESC, x_Source, BillingCurrency, x_Ledger";
+    let mut totals = Vec::new();
+    for row in rows(context, sql).await? {
+        totals.push(StageTotal {
+            stage: row.text(0),
+            source: row.text(1),
+            ledger: row.text(2),
+            currency: row.text(3),
+            source_total: row.text(4),
+            left_out: row.text(5),
+            normalized: row.text(6),
+            allocated: row.optional(7),
+            conversion_residual: row.text(8),
+            difference: row.text(9),
+            rows: number(&row.text(10))?,
+        });
+    }
+    Ok(totals)
+}

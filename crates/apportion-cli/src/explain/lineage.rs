@@ -1,0 +1,120 @@
+//! From cells back to the bill: their charges, and the objects these were read from.
+
+use std::sync::Arc;
+
+use apportion_engine::allocation::{AllocationPlan, Allocator};
+use apportion_sinks::{Certificate, read_runs};
+use apportion_spec::{BillingPeriod, Result};
+use datafusion::logical_expr::{col, lit};
+use datafusion::prelude::SessionContext;
+
+use super::report::{Cell, Charge, Export, ExportObject, Rest};
+use crate::certificate::BILLING_PERIOD;
+use crate::destination::OpenDestination;
+use crate::rows::{Row, rows};
+use crate::staging::{DiskBarrier, Staging, query_error, quoted};
+use crate::tables::{FOCUS_CHARGES, Tables};
+
+/// The relation of the charges of the explained cells.
+const CELL_CHARGES: &str = "cell_charges";
+
+/// Finds the charges of the explained cells again and lists the `top` largest of each.
+///
+/// # Errors
+/// When the charges cannot be read.
+pub(super) async fn charges(
+    context: &SessionContext,
+    staging: &Staging,
+    plan: AllocationPlan,
+    period: BillingPeriod,
+    cost: &str,
+    top: usize,
+    cells: &mut [Cell],
+) -> Result<()> {
+    let barrier = DiskBarrier { staging, context };
+    let ids: Vec<String> = cells.iter().map(|cell| cell.cell.clone()).collect();
+    let found = Allocator::new(Arc::new(plan), period).charges(context, &barrier, &ids).await?;
+    let found = apportion_engine::allocation::Barrier::materialize(&barrier, CELL_CHARGES, found).await?;
+    context.register_table(CELL_CHARGES, found).map_err(query_error)?;
+    for cell in cells {
+        of_cell(context, cost, top, cell).await?;
+    }
+    Ok(())
+}
+
+async fn of_cell(context: &SessionContext, cost: &str, top: usize, cell: &mut Cell) -> Result<()> {
+    let own = context
+        .table(CELL_CHARGES)
+        .await
+        .and_then(|charges| charges.filter(col(quoted("CellId")).eq(lit(&cell.cell))))
+        .map_err(query_error)?;
+    context.deregister_table("one_cell").map_err(query_error)?;
+    context.register_table("one_cell", own.into_view()).map_err(query_error)?;
+    let sum = rows(context, &format!("SELECT count(*), sum({cost}) FROM one_cell")).await?;
+    let (count, sum) = sum.first().map(|row| (row.text(0).parse().unwrap_or(0_u64), row.money(1))).unwrap_or_default();
+    let largest = format!(
+        "SELECT c.x_ChargeId, f.ChargePeriodStart, f.ChargeCategory, f.ServiceName, f.SubAccountId, f.ResourceId, \
+         f.ChargeDescription, c.{cost} FROM (SELECT x_ChargeId, {cost} FROM one_cell \
+         ORDER BY abs({cost}) DESC, x_ChargeId LIMIT {top}) c \
+         JOIN focus_charges f ON c.x_ChargeId = f.x_ChargeId ORDER BY abs(c.{cost}) DESC, c.x_ChargeId"
+    );
+    let charge = |row: &Row| Charge {
+        charge: row.text(0),
+        charge_period_start: row.text(1),
+        category: row.text(2),
+        service: row.text(3),
+        sub_account: row.optional(4),
+        resource: row.optional(5),
+        description: row.optional(6),
+        cost: row.money(7),
+    };
+    cell.charges = rows(context, &largest).await?.iter().map(charge).collect();
+    let mut rest = Rest { currency: cell.currency.clone(), count, cost: sum };
+    rest.count = count.saturating_sub(cell.charges.len() as u64);
+    for charge in &cell.charges {
+        rest.cost.0 -= charge.cost.0;
+    }
+    cell.other_charges = Some(rest);
+    Ok(())
+}
+
+/// The objects of each source's export, as the run that published the charges noted them.
+///
+/// # Errors
+/// Those of the destination's store.
+pub(super) async fn exports(
+    destination: &OpenDestination,
+    certificate: Option<&Certificate>,
+    period: BillingPeriod,
+    sources: &[String],
+) -> Result<Vec<Export>> {
+    let runs = read_runs(&destination.place).await?;
+    let spec = Tables::new(None).spec(FOCUS_CHARGES)?;
+    let mut exports = Vec::new();
+    for source in sources {
+        let certified = certificate.and_then(|found| found.sources.iter().find(|it| it.source == *source));
+        let run_id = match certified {
+            Some(statement) => statement.run_id.clone(),
+            None => {
+                let partition =
+                    vec![("x_Source".to_owned(), source.clone()), (BILLING_PERIOD.to_owned(), period.to_string())];
+                let versions = destination.sink.versions(&spec, &partition).await?;
+                versions.into_iter().find(|it| it.current).map(|it| it.provenance.run_id).unwrap_or_default()
+            }
+        };
+        let unit = runs.iter().find(|run| run.run_id == run_id).and_then(|run| {
+            run.units.iter().find(|unit| {
+                unit.table == FOCUS_CHARGES
+                    && unit.source.as_ref() == Some(source)
+                    && unit.billing_period == period.to_string()
+            })
+        });
+        let objects = unit.map(|unit| &unit.inputs).into_iter().flatten().map(|input| ExportObject {
+            object: input.object.clone(),
+            bytes: input.bytes,
+            e_tag: input.e_tag.clone(),
+        });
+        exports.push(Export { source: source.clone(), run_id: run_id.clone(), objects: objects.collect() });
+    }
+    Ok(exports)
+}
