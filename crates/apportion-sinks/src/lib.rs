@@ -21,11 +21,12 @@ mod preflight;
 mod read;
 mod sink;
 mod table;
+mod vacuum;
 mod writer;
 
 pub use self::delta::DeltaSink;
 pub use self::destination::{Destination, INTERNAL_FOLDER};
-pub use self::ledger::{RunEntry, RunLedger, read_ledger, read_runs};
+pub use self::ledger::{RunEntry, RunLedger, read_ledger, read_run, read_runs};
 pub use self::parquet::ParquetSink;
 pub use self::preflight::require_conditional_put;
 pub use self::read::{objects_table, published_table, staged_table};
@@ -34,4 +35,5 @@ pub use self::table::{
     ColumnLayout, DESCRIPTION_KEY, Format, PartitionValues, PartitionVersion, Provenance, PublishUnit, Published,
     TableObject, TableSpec, TableVersion,
 };
+pub use self::vacuum::{Leftover, LeftoverKind, Retention, Vacuumed, vacuum};
 pub use self::writer::{ColumnStatistics, StagedPart, StagedTable, StatisticsValue, WriterOptions, write_staged};

@@ -20,5 +20,7 @@ mod delta;
 mod ledger;
 #[path = "sinks/parquet.rs"]
 mod parquet_tables;
+#[path = "sinks/vacuum.rs"]
+mod vacuum;
 #[path = "sinks/writer.rs"]
 mod writer;
