@@ -15,6 +15,7 @@ mod ledger;
 mod logging;
 mod money;
 mod normalize;
+mod observe;
 mod output;
 mod plan;
 mod progress;
@@ -29,6 +30,7 @@ mod staging;
 mod summary;
 mod tables;
 mod telemetry;
+mod vacuum;
 
 use apportion_spec::{Error, ErrorKind, Result};
 use clap::CommandFactory;
@@ -53,10 +55,11 @@ pub fn main(cli: Cli) -> ExitStatus {
 
 async fn dispatch(command: Command) -> Result<ExitStatus> {
     match command {
-        Command::Run(args) => run::run(&args).await,
+        Command::Run { args, outputs } => observe::run(&args, &outputs).await,
         Command::Plan(args) => plan::plan(&args).await,
         Command::Check(args) => check::check(&args).await,
         Command::Query(args) => query::query(&args).await.map(|()| ExitStatus::Success),
+        Command::Vacuum(args) => vacuum::vacuum(&args).await.map(|()| ExitStatus::Success),
         Command::Init(args) => init::init(&args.file).map(|()| ExitStatus::Success),
         Command::Completions { shell } => {
             let mut script = Vec::new();

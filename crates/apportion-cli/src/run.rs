@@ -13,12 +13,13 @@ use apportion_spec::{BillingPeriod, Result};
 use sha2::{Digest, Sha256};
 
 use crate::allocate::Allocation;
-use crate::args::{ReportFormat, RunArgs};
+use crate::args::{Outputs, ReportFormat, RunArgs};
 use crate::check::plan_rules;
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
 use crate::ledger::Ledger;
 use crate::normalize::normalize;
+use crate::observe;
 use crate::output;
 use crate::plan::{OpenSources, Units};
 use crate::progress::Progress;
@@ -26,6 +27,7 @@ use crate::project::{EffectiveLimits, PeriodSelection, Project, hex};
 use crate::report::{AllocationReport, Failure, RunReport, SourceUnitReport, Status};
 use crate::summary;
 use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, Tables};
+use crate::vacuum;
 
 /// Everything the units of one run share.
 #[derive(Debug)]
@@ -59,11 +61,12 @@ pub(crate) fn engine_options(limits: &EffectiveLimits) -> EngineOptions {
 /// # Errors
 /// Only what stops the command as a whole: configuration, an unknown source or period, a
 /// destination that cannot be opened. Failed units are in the report.
-pub(crate) async fn run(args: &RunArgs) -> Result<ExitStatus> {
+pub(crate) async fn run(args: &RunArgs, outputs: &Outputs) -> Result<ExitStatus> {
     let project = Project::load(&args.pipeline)?;
     project.check_sources(&args.source)?;
     let selection = PeriodSelection::try_new(args)?;
     let limits = EffectiveLimits::new(&args.limits, Some(&project.pipeline));
+    vacuum::remove_abandoned(&limits.work_directory);
     let models = ModelGraph::embedded()?;
     let engine = Engine::try_new(&engine_options(&limits))?;
     let destination = OpenDestination::open(Some(&project), args.destination.as_deref(), args.table_format).await?;
@@ -76,7 +79,8 @@ pub(crate) async fn run(args: &RunArgs) -> Result<ExitStatus> {
         ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report).unwrap_or_default()),
         ReportFormat::Table => output::result(&summary::render(&report)),
     }
-    Ok(report.exit_status())
+    let observed = observe::finished(&run.destination.place, outputs, &report).await;
+    Ok(report.exit_status().max(observed))
 }
 
 impl Run {

@@ -13,6 +13,7 @@
 mod bad_input;
 mod currency;
 mod fixtures;
+mod observe;
 mod real_exports;
 mod reference;
 mod round_trip;
@@ -20,3 +21,4 @@ mod s3;
 mod sample;
 mod support;
 mod tidy;
+mod vacuum;
