@@ -1,9 +1,13 @@
 //! What may be typed on the command line, exactly as typed. `project` gives it its meaning.
 
+mod operations;
+
 use std::path::PathBuf;
 
 use apportion_spec::BillingPeriod;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use self::operations::{Outputs, VacuumArgs};
 
 /// Turn cloud bills into answers: what does this team, service, customer, request really cost?
 #[derive(Debug, Parser)]
@@ -21,7 +25,14 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Read bills and telemetry, allocate every charge, publish the tables
-    Run(RunArgs),
+    Run {
+        /// What is run.
+        #[command(flatten)]
+        args: RunArgs,
+        /// Where it reports to.
+        #[command(flatten)]
+        outputs: Outputs,
+    },
     /// Show what a run would read and write, and why; nothing is written
     Plan(RunArgs),
     /// Do the same for a range of past billing periods; picks up where it was stopped
@@ -34,6 +45,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Ask the written tables a question in SQL
     Query(QueryArgs),
+    /// Delete superseded versions and what failed runs left, older than an age
+    Vacuum(VacuumArgs),
     /// Write a commented pipeline to start from
     Init(InitArgs),
     /// Print a completion script for your shell
@@ -89,6 +102,9 @@ pub struct BackfillArgs {
     /// What to run; `--from` and `--to` are required.
     #[command(flatten)]
     pub run: RunArgs,
+    /// Where it reports to.
+    #[command(flatten)]
+    pub outputs: Outputs,
     /// How many billing periods are worked on at the same time; they share memory and cores
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub parallel: usize,

@@ -19,6 +19,7 @@ mod ledger;
 mod logging;
 mod money;
 mod normalize;
+mod observe;
 mod output;
 mod periods;
 mod plan;
@@ -38,6 +39,7 @@ mod survey;
 mod tables;
 mod telemetry;
 mod units;
+mod vacuum;
 mod verify;
 
 use apportion_spec::{Error, ErrorKind, Result};
@@ -71,13 +73,14 @@ pub fn main(cli: Cli) -> ExitStatus {
 
 async fn dispatch(command: Command) -> Result<ExitStatus> {
     match command {
-        Command::Run(args) => run::run(&args).await,
+        Command::Run { args, outputs } => observe::run(&args, &outputs, 1).await,
         Command::Plan(args) => plan::plan(&args).await,
         Command::Backfill(args) => run::backfill(&args).await,
         Command::Check(args) => check::check(&args).await,
         Command::Explain(args) => explain::explain(&args).await,
         Command::Verify(args) => verify::verify(&args).await,
         Command::Query(args) => query::query(&args).await.map(|()| ExitStatus::Success),
+        Command::Vacuum(args) => vacuum::vacuum(&args).await.map(|()| ExitStatus::Success),
         Command::Init(args) => init::init(&args.file).map(|()| ExitStatus::Success),
         Command::Completions { shell } => {
             let mut script = Vec::new();

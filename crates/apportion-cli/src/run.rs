@@ -14,17 +14,19 @@ use apportion_sinks::{DestinationLock, LockOwner, LockTiming, PublishUnit, Publi
 use apportion_spec::{Error, ErrorKind, Result};
 use sha2::{Digest, Sha256};
 
-use crate::args::{BackfillArgs, ReportFormat, RunArgs};
+use crate::args::{BackfillArgs, Outputs, ReportFormat, RunArgs};
 use crate::certificate::Certified;
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
 use crate::ledger::UnitWork;
+use crate::observe;
 use crate::output;
 use crate::periods;
 use crate::project::{EffectiveLimits, PeriodSelection, Project, hex};
 use crate::stop::Stop;
 use crate::summary;
 use crate::tables::Tables;
+use crate::vacuum;
 
 /// Everything the units of one run share.
 #[derive(Debug)]
@@ -60,36 +62,18 @@ pub(crate) fn engine_options(limits: &EffectiveLimits) -> EngineOptions {
     }
 }
 
-/// Runs a pipeline and prints what happened.
+/// Runs a pipeline, so many billing periods at the same time, and prints what happened.
 ///
 /// # Errors
 /// Only what stops the command as a whole: configuration, an unknown source or period, a
 /// destination that cannot be opened or that another run holds. Failed units are in the report.
-pub(crate) async fn run(args: &RunArgs) -> Result<ExitStatus> {
-    work(args, 1).await
-}
-
-/// Runs a pipeline for a range of billing periods.
-///
-/// # Errors
-/// As [`run`]; [`ErrorKind::Config`] without both ends of the range.
-pub(crate) async fn backfill(args: &BackfillArgs) -> Result<ExitStatus> {
-    if args.run.from.is_none() || args.run.to.is_none() {
-        let message = "a backfill needs both ends of the range: --from YYYY-MM --to YYYY-MM";
-        return Err(Error::new(ErrorKind::Config, message));
-    }
-    if args.parallel == 0 {
-        return Err(Error::new(ErrorKind::Config, "--parallel must be at least 1"));
-    }
-    work(&args.run, args.parallel).await
-}
-
-async fn work(args: &RunArgs, parallel: usize) -> Result<ExitStatus> {
+pub(crate) async fn run(args: &RunArgs, outputs: &Outputs, parallel: usize) -> Result<ExitStatus> {
     let stop = Stop::listen();
     let project = Project::load(&args.pipeline)?;
     project.check_sources(&args.source)?;
     let selection = PeriodSelection::try_new(args, &project.pipeline, chrono::Utc::now().date_naive())?;
     let limits = EffectiveLimits::new(&args.limits, Some(&project.pipeline));
+    vacuum::remove_abandoned(&limits.work_directory);
     let models = ModelGraph::embedded()?;
     let engine = Engine::try_new(&engine_options(&limits))?;
     let destination = OpenDestination::open(Some(&project), args.destination.as_deref(), args.table_format).await?;
@@ -123,7 +107,23 @@ async fn work(args: &RunArgs, parallel: usize) -> Result<ExitStatus> {
         ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report).unwrap_or_default()),
         ReportFormat::Table => output::result(&summary::render(&report)),
     }
-    Ok(report.exit_status())
+    let observed = observe::finished(&run.destination.place, outputs, &report).await;
+    Ok(report.exit_status().max(observed))
+}
+
+/// Runs a pipeline for a range of billing periods.
+///
+/// # Errors
+/// As [`run`]; [`ErrorKind::Config`] without both ends of the range.
+pub(crate) async fn backfill(args: &BackfillArgs) -> Result<ExitStatus> {
+    if args.run.from.is_none() || args.run.to.is_none() {
+        let message = "a backfill needs both ends of the range: --from YYYY-MM --to YYYY-MM";
+        return Err(Error::new(ErrorKind::Config, message));
+    }
+    if args.parallel == 0 {
+        return Err(Error::new(ErrorKind::Config, "--parallel must be at least 1"));
+    }
+    observe::run(&args.run, &args.outputs, args.parallel).await
 }
 
 impl Run {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use apportion_engine::WorkFolder;
 use apportion_engine::allocation::Barrier;
+use apportion_engine::work_folder::STAGING_PREFIX;
 use apportion_sinks::{ColumnLayout, StagedTable, TableSpec, WriterOptions, write_staged};
 use apportion_spec::{Error, ErrorKind, Result};
 use async_trait::async_trait;
@@ -19,22 +21,21 @@ use crate::progress::Progress;
 /// A staging folder for one unit; removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Staging {
-    folder: tempfile::TempDir,
+    folder: WorkFolder,
     jobs: usize,
 }
 
 impl Staging {
     /// Creates the folder under the work directory.
     pub(crate) fn try_new(work_directory: &Path, jobs: usize) -> Result<Self> {
-        let folder =
-            tempfile::Builder::new().prefix("apportion-staging-").tempdir_in(work_directory).map_err(|error| {
-                Error::new(
-                    ErrorKind::ResourcesExhausted,
-                    "the work directory cannot be used; choose another with --work-directory",
-                )
-                .with("folder", work_directory.display())
-                .with_source(error)
-            })?;
+        let folder = WorkFolder::create_in(work_directory, STAGING_PREFIX).map_err(|error| {
+            Error::new(
+                ErrorKind::ResourcesExhausted,
+                "the work directory cannot be used; choose another with --work-directory",
+            )
+            .with("folder", work_directory.display())
+            .with_source(error)
+        })?;
         Ok(Self { folder, jobs })
     }
 

@@ -10,6 +10,7 @@
 //! - [`contract`]: what a result must look like, checked before execution.
 //! - [`checks`]: queries that must return no rows.
 //! - [`fault`]: DataFusion's errors as the workspace's.
+//! - [`work_folder`]: local folders, and those that killed processes left.
 
 pub mod allocation;
 pub mod checks;
@@ -21,8 +22,10 @@ mod seeds;
 pub mod session;
 mod sql_error;
 pub mod udf;
+pub mod work_folder;
 
 pub use checks::CheckOutcome;
 pub use graph::ModelGraph;
 pub use models::{Layer, Model, Severity};
 pub use session::{Engine, EngineOptions};
+pub use work_folder::WorkFolder;

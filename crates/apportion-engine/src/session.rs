@@ -16,6 +16,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::fault::from_datafusion;
 use crate::udf;
+use crate::work_folder::{SPILL_PREFIX, WorkFolder};
 
 /// How many of the largest consumers a memory error names.
 const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
@@ -74,8 +75,11 @@ impl Engine {
             Some(limit) => Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)),
             None => Arc::new(UnboundedMemoryPool::default()),
         };
+        let spill = WorkFolder::create_in(&options.spill_directory, SPILL_PREFIX).map_err(|error| {
+            from_datafusion(&error.into()).with("spill_directory", options.spill_directory.display())
+        })?;
         let disk = DiskManagerBuilder::default()
-            .with_mode(DiskManagerMode::Directories(vec![options.spill_directory.clone()]))
+            .with_mode(DiskManagerMode::Directories(vec![spill.path().to_path_buf()]))
             // The file system is the limit; a full disk is reported as such.
             .with_max_temp_directory_size(u64::MAX);
         let runtime = RuntimeEnvBuilder::new()
@@ -85,7 +89,8 @@ impl Engine {
             .with_object_list_cache_limit(0)
             .build_arc()
             .map_err(|error| from_datafusion(&error).with("spill_directory", options.spill_directory.display()))?;
-        Ok(Self { config: session_config(options), runtime })
+        // Sessions outlive the engine, and the folder must outlive both.
+        Ok(Self { config: session_config(options).with_extension(Arc::new(spill)), runtime })
     }
 
     /// A session without tables, with every function of [`udf`], sharing this engine's resources.

@@ -14,6 +14,7 @@
 mod actions;
 mod commit;
 mod history;
+mod leftovers;
 mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,7 @@ use crate::table::{
     ColumnLayout, Format, PartitionValues, PartitionVersion, PublishUnit, Published, TableObject, TableSpec,
     TableVersion, matches,
 };
+use crate::vacuum::{Retention, Vacuumed};
 use crate::{digest, error, preflight};
 
 /// Publishes Delta tables.
@@ -185,6 +187,17 @@ impl TableSink for DeltaSink {
                 .with_source(cause)
         })?;
         Ok(self.objects(table, active_files(&loaded, table, partition).await?))
+    }
+
+    async fn leftovers(&self, table: &TableSpec, retention: &Retention) -> Result<Vacuumed> {
+        leftovers::find(self, table, retention).await
+    }
+
+    async fn ledger_entries_in_use(&self, table: &TableSpec) -> Result<BTreeSet<String>> {
+        match self.load(&table.name).await? {
+            Some(loaded) => history::ledger_entries(&loaded, table).await,
+            None => Ok(BTreeSet::new()),
+        }
     }
 }
 

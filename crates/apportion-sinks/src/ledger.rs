@@ -308,6 +308,15 @@ impl RunLedger {
     }
 }
 
+/// The document of one run, or `None` if there is none.
+///
+/// # Errors
+///
+/// `ContractViolated` if the document cannot be read as one; store errors.
+pub async fn read_run(destination: &Destination, run_id: &str) -> Result<Option<RunEntry>> {
+    destination.read_json(&document(run_id)).await
+}
+
 /// Every run of a destination, oldest first. Documents that cannot be read are left out and
 /// reported in the log.
 ///

@@ -24,6 +24,7 @@ mod read;
 mod sink;
 mod table;
 pub mod units;
+mod vacuum;
 mod writer;
 
 pub use self::certificate::{
@@ -32,7 +33,7 @@ pub use self::certificate::{
 };
 pub use self::delta::DeltaSink;
 pub use self::destination::{Destination, INTERNAL_FOLDER};
-pub use self::ledger::{RunEntry, RunLedger, read_ledger, read_runs};
+pub use self::ledger::{RunEntry, RunLedger, read_ledger, read_run, read_runs};
 pub use self::lock::{DestinationLock, LockOwner, LockTiming};
 pub use self::parquet::ParquetSink;
 pub use self::preflight::require_conditional_put;
@@ -42,4 +43,5 @@ pub use self::table::{
     ColumnLayout, DESCRIPTION_KEY, Format, PartitionValues, PartitionVersion, Provenance, PublishUnit, Published,
     TableObject, TableSpec, TableVersion,
 };
+pub use self::vacuum::{Leftover, LeftoverKind, Retention, Vacuumed, vacuum};
 pub use self::writer::{ColumnStatistics, StagedPart, StagedTable, StatisticsValue, WriterOptions, write_staged};

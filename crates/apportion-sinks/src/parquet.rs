@@ -20,6 +20,7 @@
 //! `pandas.read_parquet` must be told `partitioning=None`, because they type folder names as
 //! dictionaries and then refuse the plain column.
 
+mod leftovers;
 mod state;
 mod versions;
 
@@ -37,6 +38,7 @@ use crate::table::{
     ColumnLayout, Format, PartitionValues, PartitionVersion, PublishUnit, Published, TableObject, TableSpec,
     TableVersion, matches,
 };
+use crate::vacuum::{Retention, Vacuumed};
 use crate::writer::part_name;
 
 use state::{PartState, PartitionState};
@@ -272,6 +274,14 @@ impl TableSink for ParquetSink {
         let objects = self.destination.list(&folder).await?;
         let parts = objects.into_iter().filter(|meta| meta.location.extension() == Some("parquet"));
         Ok(parts.map(|meta| TableObject { meta, partition: partition.clone() }).collect())
+    }
+
+    async fn leftovers(&self, table: &TableSpec, retention: &Retention) -> Result<Vacuumed> {
+        leftovers::find(&self.destination, table, retention).await
+    }
+
+    async fn ledger_entries_in_use(&self, table: &TableSpec) -> Result<BTreeSet<String>> {
+        leftovers::ledger_entries(&self.destination, table).await
     }
 }
 

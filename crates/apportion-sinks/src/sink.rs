@@ -1,5 +1,7 @@
 //! The one interface of all table formats.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use apportion_spec::Result;
@@ -9,6 +11,7 @@ use crate::table::{
     ColumnLayout, Format, PartitionValues, PartitionVersion, PublishUnit, Published, TableObject, TableSpec,
     TableVersion,
 };
+use crate::vacuum::{Retention, Vacuumed};
 use crate::{DeltaSink, ParquetSink};
 
 /// Publishes staged partitions and finds what is published.
@@ -68,6 +71,19 @@ pub trait TableSink: std::fmt::Debug + Send + Sync {
         partition: &PartitionValues,
         version: u64,
     ) -> Result<Vec<TableObject>>;
+
+    /// Every object of the table that `retention` does not keep; nothing is deleted here, see
+    /// [`crate::vacuum`].
+    ///
+    /// # Errors
+    ///
+    /// `Config` if the retention is too short for the format, or if nothing says what the objects
+    /// in the table's folder are.
+    async fn leftovers(&self, table: &TableSpec, retention: &Retention) -> Result<Vacuumed>;
+
+    /// The ledger documents, relative to the destination, that versions of the table name as
+    /// their origin.
+    async fn ledger_entries_in_use(&self, table: &TableSpec) -> Result<BTreeSet<String>>;
 }
 
 /// Opens a destination in a format.

@@ -24,5 +24,7 @@ mod ledger;
 mod lock;
 #[path = "sinks/parquet.rs"]
 mod parquet_tables;
+#[path = "sinks/vacuum.rs"]
+mod vacuum;
 #[path = "sinks/writer.rs"]
 mod writer;

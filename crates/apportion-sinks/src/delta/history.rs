@@ -1,5 +1,7 @@
 //! Reads back who committed what.
 
+use std::collections::BTreeSet;
+
 use deltalake_core::DeltaTable;
 use deltalake_core::kernel::{Action, CommitInfo};
 use deltalake_core::logstore::get_actions;
@@ -52,6 +54,17 @@ pub(super) async fn versions(
         }
     }
     Ok(versions)
+}
+
+/// The ledger documents that the commits of the table name, as far back as the log is kept.
+pub(super) async fn ledger_entries(loaded: &DeltaTable, table: &TableSpec) -> Result<BTreeSet<String>> {
+    let latest = loaded.version().unwrap_or_default();
+    let mut entries = BTreeSet::new();
+    for version in (latest.saturating_sub(COMMITS)..=latest).rev() {
+        let note = read_note(loaded, table, version).await?;
+        entries.extend(note.and_then(|note| note.provenance.ledger_entry));
+    }
+    Ok(entries)
 }
 
 async fn read_note(loaded: &DeltaTable, table: &TableSpec, version: u64) -> Result<Option<CommitNote>> {

@@ -7,7 +7,8 @@ use super::state::{self, PartitionState};
 use crate::destination::{Destination, INTERNAL_FOLDER};
 use crate::table::PartitionVersion;
 
-const DOCUMENT: &str = "version.json";
+/// Name of the document that makes a version complete.
+pub(super) const DOCUMENT: &str = "version.json";
 
 fn root(place: &Place) -> String {
     format!("{INTERNAL_FOLDER}/versions/{}", place.folder)

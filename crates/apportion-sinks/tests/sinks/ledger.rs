@@ -14,7 +14,7 @@ fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_225_600 + second, 0).unwrap()
 }
 
-fn run(id: &str, second: i64) -> RunEntry {
+pub(crate) fn run(id: &str, second: i64) -> RunEntry {
     RunEntry {
         form: 0,
         run_id: id.to_owned(),
@@ -31,7 +31,7 @@ fn run(id: &str, second: i64) -> RunEntry {
     }
 }
 
-fn unit(status: UnitStatus, second: i64) -> UnitEntry {
+pub(crate) fn unit(status: UnitStatus, second: i64) -> UnitEntry {
     UnitEntry {
         table: "charges".to_owned(),
         source: Some("aws".to_owned()),
