@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use apportion_engine::allocation::{AllocationPlan, Allocator};
 use apportion_sinks::ledger::PublishedEntry;
-use apportion_sinks::{Provenance, PublishUnit, StagedTable, TableSpec, published_table, staged_table};
+use apportion_sinks::{
+    PartitionReference, Provenance, PublishUnit, StagedTable, TableSpec, published_table, staged_table,
+};
 use apportion_spec::pipeline::Reporting;
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use datafusion::common::ScalarValue;
@@ -25,7 +27,7 @@ use crate::tables::{
     ALLOCATED_CHARGES, DRIVER_QUANTITIES, FOCUS_CHARGES, REPORTING_CHARGES, UNIT_ECONOMICS_DAILY,
     UNIT_ECONOMICS_MONTHLY,
 };
-use crate::telemetry::{ListedTelemetry, OpenTelemetry};
+use crate::telemetry::ListedTelemetry;
 
 /// The allocation of a run: the plan and what it needs.
 #[derive(Debug)]
@@ -64,9 +66,7 @@ impl<'a> Allocation<'a> {
         let context = run.engine.new_context();
         self.register_charges(&context, period, work).await?;
         let listed = self.telemetry.as_ref().map_err(|(kind, message)| Error::new(*kind, message.clone()))?;
-        let mut telemetry = OpenTelemetry::default();
-        listed.register(&context, "src_telemetry", period, &mut telemetry)?;
-        listed.register(&context, "src_telemetry_previous", period.previous(), &mut telemetry)?;
+        let telemetry = listed.open(&context, period)?;
         work.read(telemetry.objects());
         work.entry.telemetry_fingerprint.clone_from(&work.entry.input_digest);
         work.step("discover");
@@ -144,6 +144,12 @@ impl<'a> Allocation<'a> {
             .with("billing_period", period));
         };
         work.entry.computed_from.push(format!("{FOCUS_CHARGES}@{}", version.digest));
+        let read = version.partitions.into_iter().map(|(partition, version)| PartitionReference {
+            table: FOCUS_CHARGES.to_owned(),
+            partition,
+            version,
+        });
+        work.partitions_read.extend(read);
         let table = published_table(sink, &spec, &filter).await?;
         context.register_table(FOCUS_CHARGES, table).map_err(query_error)?;
         Ok(())

@@ -1,9 +1,13 @@
 //! What may be typed on the command line, exactly as typed. `project` gives it its meaning.
 
+mod diff;
+
 use std::path::PathBuf;
 
 use apportion_spec::BillingPeriod;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use diff::{DiffArgs, LedgerOption};
 
 /// Turn cloud bills into answers: what does this team, service, customer, request really cost?
 #[derive(Debug, Parser)]
@@ -28,6 +32,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Ask the written tables a question in SQL
     Query(QueryArgs),
+    /// Say what changed between two versions of a billing period, and why, to the last digit
+    Diff(DiffArgs),
     /// Write a commented pipeline to start from
     Init(InitArgs),
     /// Print a completion script for your shell

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use apportion_sinks::Provenance;
 use apportion_sinks::ledger::{ErrorEntry, InputObject, LedgerSum, RunEntry, RunLedger, UnitEntry, UnitStatus};
+use apportion_sinks::{PartitionReference, Provenance};
 use apportion_spec::{BillingPeriod, Error, Result};
 use chrono::Utc;
 use object_store::ObjectMeta;
@@ -19,10 +19,21 @@ pub(crate) struct Ledger {
     document: RunLedger,
 }
 
+/// Digest over the identity of objects: location, size and entity tag.
+pub(crate) fn digest_of(objects: &[&ObjectMeta]) -> String {
+    let mut digest = Sha256::new();
+    for object in objects {
+        digest.update(format!("{}\n{}\n{:?}\n", object.location, object.size, object.e_tag));
+    }
+    hex(&digest.finalize())
+}
+
 /// A unit of work under way, with its entry.
 #[derive(Debug)]
 pub(crate) struct UnitWork {
     pub(crate) entry: UnitEntry,
+    /// The published partitions that were read, in their versions.
+    pub(crate) partitions_read: Vec<PartitionReference>,
     started: Instant,
     step: Instant,
 }
@@ -42,9 +53,9 @@ impl UnitWork {
 
     /// Notes the objects read and their digest.
     pub(crate) fn read<'a>(&mut self, objects: impl Iterator<Item = &'a ObjectMeta>) {
-        let mut digest = Sha256::new();
+        let objects: Vec<&ObjectMeta> = objects.collect();
+        self.entry.input_digest = Some(digest_of(&objects));
         for object in objects {
-            digest.update(format!("{}\n{}\n{:?}\n", object.location, object.size, object.e_tag));
             self.entry.inputs.push(InputObject {
                 object: object.location.to_string(),
                 bytes: object.size,
@@ -52,7 +63,6 @@ impl UnitWork {
                 last_modified: Some(object.last_modified),
             });
         }
-        self.entry.input_digest = Some(hex(&digest.finalize()));
     }
 
     /// Notes the sums of one currency.
@@ -121,7 +131,7 @@ impl Ledger {
         };
         self.document.record(entry.clone()).await?;
         let now = Instant::now();
-        Ok(UnitWork { entry, started: now, step: now })
+        Ok(UnitWork { entry, partitions_read: Vec::new(), started: now, step: now })
     }
 
     /// A unit ended.
@@ -157,6 +167,9 @@ impl Ledger {
             rules_digest: allocates.then(|| run.project.digest.clone()),
             ledger_entry: Some(self.document.document()),
             computed_from: unit.entry.computed_from.clone(),
+            partitions_read: unit.partitions_read.clone(),
+            sql_digest: run.sql_digest.clone(),
+            engine_version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
 }

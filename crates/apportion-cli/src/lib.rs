@@ -8,6 +8,7 @@ mod allocate;
 pub mod args;
 mod check;
 mod destination;
+mod diff;
 mod exit;
 mod figures;
 mod init;
@@ -57,6 +58,7 @@ async fn dispatch(command: Command) -> Result<ExitStatus> {
         Command::Plan(args) => plan::plan(&args).await,
         Command::Check(args) => check::check(&args).await,
         Command::Query(args) => query::query(&args).await.map(|()| ExitStatus::Success),
+        Command::Diff(args) => diff::diff(&args).await.map(|()| ExitStatus::Success),
         Command::Init(args) => init::init(&args.file).map(|()| ExitStatus::Success),
         Command::Completions { shell } => {
             let mut script = Vec::new();

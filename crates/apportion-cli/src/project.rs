@@ -17,6 +17,8 @@ pub(crate) struct Project {
     pub(crate) pipeline: Pipeline,
     /// The file as named on the command line.
     pub(crate) file: String,
+    /// The file as read.
+    pub(crate) text: String,
     /// SHA-256 of the file as read, in hex.
     pub(crate) digest: String,
     /// Folder that relative locations in the file start from.
@@ -34,6 +36,19 @@ impl Project {
                 .with("file", file.display())
                 .with_source(error)
         })?;
+        let base = match file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        Self::from_text(file.display().to_string(), text, base)
+    }
+
+    /// Validates the text of a pipeline; `file` is its name in messages, `base` the folder that its
+    /// relative locations start from.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] with every mistake.
+    pub(crate) fn from_text(file: String, text: String, base: PathBuf) -> Result<Self> {
         let catalog = catalog();
         let charge_columns: Vec<&str> = catalog.focus().columns.iter().map(|column| column.name.as_str()).collect();
         let reserved_columns: Vec<&str> =
@@ -49,13 +64,8 @@ impl Project {
             charge_columns: &charge_columns,
             reserved_columns: &reserved_columns,
         };
-        let name = file.display().to_string();
-        let pipeline = Pipeline::parse(&name, &text, &vocabulary)?;
-        let base = match file.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-            _ => PathBuf::from("."),
-        };
-        Ok(Self { pipeline, file: name, digest: hex(&Sha256::digest(text.as_bytes())), base })
+        let pipeline = Pipeline::parse(&file, &text, &vocabulary)?;
+        Ok(Self { pipeline, file, digest: hex(&Sha256::digest(text.as_bytes())), text, base })
     }
 
     /// Narrows the pipeline to the named sources and moves its destination, as the options say.

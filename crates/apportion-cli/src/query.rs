@@ -100,7 +100,7 @@ async fn register_tables(
 
 /// The table with the columns its files really have: dimensions differ between pipelines, and the
 /// question may come without one.
-async fn with_stored_columns(
+pub(crate) async fn with_stored_columns(
     context: &SessionContext,
     destination: &OpenDestination,
     mut spec: TableSpec,

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use apportion_engine::{Engine, EngineOptions, ModelGraph};
+use apportion_sinks::archive_configuration;
 use apportion_spec::{BillingPeriod, Result};
 use sha2::{Digest, Sha256};
 
@@ -98,6 +99,7 @@ impl Run {
         };
         report.seconds.insert("discover".to_owned(), seconds(started));
         let mut ledger = Ledger::start(self).await?;
+        archive_configuration(&self.destination.place, &self.project.digest, &self.project.text).await?;
         self.prepare_tables().await?;
         let progress = Progress::new(&units, allocation.is_some());
         let (mut normalizing, mut allocating) = (0.0, 0.0);
@@ -186,7 +188,8 @@ fn seconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64()
 }
 
-fn sql_digest(models: &ModelGraph) -> String {
+/// Digest of every SQL model.
+pub(crate) fn sql_digest(models: &ModelGraph) -> String {
     let mut digest = Sha256::new();
     for model in models.models() {
         digest.update(&model.name);

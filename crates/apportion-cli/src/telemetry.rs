@@ -41,11 +41,22 @@ impl ListedTelemetry {
         Ok(Self { files })
     }
 
+    /// Registers everything the allocation of `period` reads.
+    ///
+    /// # Errors
+    /// When a relation cannot be planned.
+    pub(crate) fn open(&self, context: &SessionContext, period: BillingPeriod) -> Result<OpenTelemetry> {
+        let mut open = OpenTelemetry::default();
+        self.register(context, "src_telemetry", period, &mut open)?;
+        self.register(context, "src_telemetry_previous", period.previous(), &mut open)?;
+        Ok(open)
+    }
+
     /// Registers `relation` over all telemetry of `period`.
     ///
     /// # Errors
     /// When the relation cannot be planned.
-    pub(crate) fn register(
+    fn register(
         &self,
         context: &SessionContext,
         relation: &str,

@@ -11,6 +11,7 @@
 //! Everything that is not table data (state of partitions, superseded versions, run ledger) lives
 //! under [`INTERNAL_FOLDER`], outside every table's folder.
 
+mod configurations;
 mod delta;
 mod destination;
 mod digest;
@@ -23,15 +24,16 @@ mod sink;
 mod table;
 mod writer;
 
+pub use self::configurations::{archive_configuration, read_configuration};
 pub use self::delta::DeltaSink;
 pub use self::destination::{Destination, INTERNAL_FOLDER};
-pub use self::ledger::{RunEntry, RunLedger, read_ledger, read_runs};
+pub use self::ledger::{RunEntry, RunLedger, read_ledger, read_run, read_runs};
 pub use self::parquet::ParquetSink;
 pub use self::preflight::require_conditional_put;
 pub use self::read::{objects_table, published_table, staged_table};
 pub use self::sink::{TableSink, open_sink};
 pub use self::table::{
-    ColumnLayout, DESCRIPTION_KEY, Format, PartitionValues, PartitionVersion, Provenance, PublishUnit, Published,
-    TableObject, TableSpec, TableVersion,
+    ColumnLayout, DESCRIPTION_KEY, Format, PartitionReference, PartitionValues, PartitionVersion, Provenance,
+    PublishUnit, Published, TableObject, TableSpec, TableVersion,
 };
 pub use self::writer::{ColumnStatistics, StagedPart, StagedTable, StatisticsValue, WriterOptions, write_staged};

@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod currency;
+mod diff;
 mod fixtures;
 mod real_exports;
 mod reference;
