@@ -28,7 +28,7 @@ pub struct DiffArgs {
     /// Which cost the lines show; totals show all four
     #[arg(long, value_enum, default_value_t = LedgerOption::Effective)]
     pub ledger: LedgerOption,
-    /// Show this many lines and sum the others [default: 10 in a table, all in JSON]
+    /// Show at most this many lines that moved and sum the others [default: 10 in a table, all in JSON]
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
     /// The destination that is compared, instead of the pipeline's

@@ -179,7 +179,8 @@ fn table(
     for (currency, mut lines) in by_currency {
         // The sort is stable, so lines that moved alike stay in the order of their values.
         lines.sort_by_key(|line| std::cmp::Reverse(line.change.moved()));
-        let others = lines.split_off(top.unwrap_or(usize::MAX).min(lines.len()));
+        let moved = lines.iter().filter(|line| line.change.moved() > 0).count();
+        let others = top.map_or_else(Vec::new, |top| lines.split_off(top.min(moved)));
         report.lines.append(&mut lines);
         if !others.is_empty() {
             let mut sum = Change::default();
