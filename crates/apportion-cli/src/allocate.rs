@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apportion_engine::allocation::{AllocationPlan, Allocator};
-use apportion_sinks::{Provenance, PublishUnit, StagedTable, TableSpec, published_table, staged_table};
+use apportion_sinks::{
+    PartitionReference, Provenance, PublishUnit, StagedTable, TableSpec, published_table, staged_table,
+};
 use apportion_spec::pipeline::Reporting;
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use datafusion::common::ScalarValue;
@@ -24,7 +26,7 @@ use crate::tables::{
     ALLOCATED_CHARGES, DRIVER_QUANTITIES, FOCUS_CHARGES, REPORTING_CHARGES, UNIT_ECONOMICS_DAILY,
     UNIT_ECONOMICS_MONTHLY,
 };
-use crate::telemetry::{self, ListedTelemetry, OpenTelemetry};
+use crate::telemetry::ListedTelemetry;
 
 /// The allocation of a run: the plan and what it needs.
 #[derive(Debug)]
@@ -63,16 +65,11 @@ impl<'a> Allocation<'a> {
         let context = run.engine.new_context();
         self.register_charges(&context, period, work).await?;
         let listed = self.telemetry.as_ref().map_err(|(kind, message)| Error::new(*kind, message.clone()))?;
-        let mut opened = OpenTelemetry::default();
-        listed.register(&context, "src_telemetry", period, &mut opened)?;
-        listed.register(&context, "src_telemetry_previous", period.previous(), &mut opened)?;
         let allocator = Allocator::new(Arc::clone(&self.plan), period);
-        let elsewhere = telemetry::spans_of(&allocator.days_elsewhere(&context).await?);
-        listed.register_spans(&context, "src_telemetry_elsewhere", &elsewhere, &mut opened).await?;
+        let opened = listed.open(&context, &allocator, period).await?;
         work.read(opened.objects());
         work.entry.telemetry_fingerprint.clone_from(&work.entry.input_digest);
-        work.telemetry_spans = telemetry::spans_read(period, &elsewhere);
-        tracing::debug!(billing_period = %period, spans = ?work.telemetry_spans, "telemetry is read");
+        work.telemetry_spans = opened.spans().to_vec();
         work.step("discover");
 
         let staging = run.staging()?;
@@ -147,6 +144,12 @@ impl<'a> Allocation<'a> {
             .with("billing_period", period));
         };
         work.entry.computed_from.push(format!("{FOCUS_CHARGES}@{}", version.digest));
+        let read = version.partitions.into_iter().map(|(partition, version)| PartitionReference {
+            table: FOCUS_CHARGES.to_owned(),
+            partition,
+            version,
+        });
+        work.partitions_read.extend(read);
         let table = published_table(sink, &spec, &filter).await?;
         context.register_table(FOCUS_CHARGES, table).map_err(query_error)?;
         Ok(())

@@ -1,5 +1,6 @@
 //! What may be typed on the command line, exactly as typed. `project` gives it its meaning.
 
+mod diff;
 mod operations;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use apportion_spec::BillingPeriod;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::diff::{DiffArgs, LedgerOption};
 pub use self::operations::{Outputs, VacuumArgs};
 
 /// Turn cloud bills into answers: what does this team, service, customer, request really cost?
@@ -45,6 +47,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Ask the written tables a question in SQL
     Query(QueryArgs),
+    /// Say what changed between two versions of a billing period, and why, to the last digit
+    Diff(DiffArgs),
     /// Delete superseded versions and what failed runs left, older than an age
     Vacuum(VacuumArgs),
     /// Write a commented pipeline to start from

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use apportion_sinks::{
-    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, Configuration, PartitionValues, PublishUnit,
+    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, PartitionValues, PublishUnit,
     Published, SourceStatement, StageTotal, TableObject, TableSpec, hash_object, keep_configuration, objects_table,
     read_certificate, write_certificate,
 };
@@ -76,8 +76,6 @@ pub(crate) async fn certify(run: &Run, period: BillingPeriod) -> Result<()> {
             partitions.push(certified(run, &spec, partition, &objects, &known).await?);
         }
     }
-    let file = std::path::Path::new(&run.project.file).file_name().map(|name| name.to_string_lossy().into_owned());
-    let configuration = Configuration { file: file.unwrap_or_default(), text: run.project.text.clone() };
     let totals = totals(&context).await?;
     let certificate = Certificate {
         form: 0,
@@ -85,7 +83,7 @@ pub(crate) async fn certify(run: &Run, period: BillingPeriod) -> Result<()> {
         pipeline: run.project.pipeline.name.clone(),
         run_id: run.run_id.clone(),
         engine_version: ENGINE_VERSION.to_owned(),
-        configuration_digest: keep_configuration(place, &configuration).await?,
+        configuration_digest: keep_configuration(place, &run.project.configuration()).await?,
         sql_digest: run.sql_digest.clone(),
         certified_at: Utc::now(),
         sources: sources(&context, &partitions).await?,

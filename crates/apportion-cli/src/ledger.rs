@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use apportion_sinks::Provenance;
 use apportion_sinks::ledger::{ErrorEntry, InputObject, LedgerSum, RunEntry, RunLedger, UnitEntry, UnitStatus};
+use apportion_sinks::{PartitionReference, Provenance};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use chrono::Utc;
 use object_store::ObjectMeta;
@@ -35,6 +35,8 @@ pub(crate) struct UnitWork {
     pub(crate) charges: BTreeMap<String, String>,
     /// Spans of telemetry it read, half open, in seconds since 1970.
     pub(crate) telemetry_spans: Vec<(i64, i64)>,
+    /// The published partitions that were read, in their versions.
+    pub(crate) partitions_read: Vec<PartitionReference>,
     started: Instant,
     step: Instant,
 }
@@ -92,7 +94,7 @@ impl Ledger {
             form: 0,
             run_id: run.run_id.clone(),
             pipeline: run.project.pipeline.name.clone(),
-            engine_version: env!("CARGO_PKG_VERSION").to_owned(),
+            engine_version: changes::ENGINE_VERSION.to_owned(),
             reason: None,
             started_at: Utc::now(),
             finished_at: None,
@@ -146,6 +148,7 @@ impl Ledger {
             listing_digest: None,
             charges: BTreeMap::new(),
             telemetry_spans: Vec::new(),
+            partitions_read: Vec::new(),
             started: now,
             step: now,
         })
@@ -190,6 +193,9 @@ impl Ledger {
             rules_digest: allocates.then(|| run.project.digest.clone()),
             ledger_entry: Some(self.name.clone()),
             computed_from: unit.entry.computed_from.clone(),
+            partitions_read: unit.partitions_read.clone(),
+            sql_digest: run.sql_digest.clone(),
+            engine_version: changes::ENGINE_VERSION.to_owned(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod certificate;
 mod changes;
 mod check;
 mod destination;
+mod diff;
 mod exit;
 mod explain;
 mod figures;
@@ -80,6 +81,7 @@ async fn dispatch(command: Command) -> Result<ExitStatus> {
         Command::Explain(args) => explain::explain(&args).await,
         Command::Verify(args) => verify::verify(&args).await,
         Command::Query(args) => query::query(&args).await.map(|()| ExitStatus::Success),
+        Command::Diff(args) => diff::diff(&args).await.map(|()| ExitStatus::Success),
         Command::Vacuum(args) => vacuum::vacuum(&args).await.map(|()| ExitStatus::Success),
         Command::Init(args) => init::init(&args.file).map(|()| ExitStatus::Success),
         Command::Completions { shell } => {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use apportion_sinks::keep_configuration;
 use apportion_sinks::units::{PublishedUnit, TelemetryIndex, unit_key};
 use apportion_spec::{BillingPeriod, Error, Result};
 use futures::{StreamExt, TryStreamExt};
@@ -93,6 +94,7 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
     let ledger = Ledger::start(run).await?;
     remember_listings(run, &units, &mut published).await?;
     if !open.is_empty() {
+        keep_configuration(&run.destination.place, &run.project.configuration()).await?;
         for name in PUBLISHED {
             run.destination.sink.prepare(&run.tables.spec(name)?).await?;
         }

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use apportion_focus::catalog;
+use apportion_sinks::Configuration;
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Pipeline, Result, Vocabulary, did_you_mean};
 use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
@@ -18,7 +19,7 @@ pub(crate) struct Project {
     pub(crate) pipeline: Pipeline,
     /// The file as named on the command line.
     pub(crate) file: String,
-    /// The text of the file as read.
+    /// The file as read.
     pub(crate) text: String,
     /// SHA-256 of the file as read, in hex.
     pub(crate) digest: String,
@@ -45,6 +46,19 @@ impl Project {
     /// # Errors
     /// [`ErrorKind::Config`] with every mistake.
     pub(crate) fn parse(file: &Path, text: String) -> Result<Self> {
+        let base = match file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        Self::from_text(file.display().to_string(), text, base)
+    }
+
+    /// Validates the text of a pipeline; `file` is its name in messages, `base` the folder that its
+    /// relative locations start from.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] with every mistake.
+    pub(crate) fn from_text(file: String, text: String, base: PathBuf) -> Result<Self> {
         let catalog = catalog();
         let charge_columns: Vec<&str> = catalog.focus().columns.iter().map(|column| column.name.as_str()).collect();
         let reserved_columns: Vec<&str> =
@@ -60,14 +74,14 @@ impl Project {
             charge_columns: &charge_columns,
             reserved_columns: &reserved_columns,
         };
-        let name = file.display().to_string();
-        let pipeline = Pipeline::parse(&name, &text, &vocabulary)?;
-        let base = match file.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-            _ => PathBuf::from("."),
-        };
-        let digest = hex(&Sha256::digest(text.as_bytes()));
-        Ok(Self { pipeline, file: name, text, digest, base })
+        let pipeline = Pipeline::parse(&file, &text, &vocabulary)?;
+        Ok(Self { pipeline, file, digest: hex(&Sha256::digest(text.as_bytes())), text, base })
+    }
+
+    /// The file as it is kept beside the tables.
+    pub(crate) fn configuration(&self) -> Configuration {
+        let name = Path::new(&self.file).file_name().map(|name| name.to_string_lossy().into_owned());
+        Configuration { file: name.unwrap_or_default(), text: self.text.clone() }
     }
 
     /// Narrows the pipeline to the named sources and moves its destination, as the options say.

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use apportion_engine::allocation::Allocator;
 use apportion_sources::telemetry::{self, TelemetryColumns, TelemetryFiles, TelemetryTable, TimeRange};
 use apportion_sources::{Location, StoreOptions};
 use apportion_spec::pipeline::Telemetry;
@@ -26,6 +27,8 @@ pub(crate) struct ListedTelemetry {
 #[derive(Debug, Default)]
 pub(crate) struct OpenTelemetry {
     tables: Vec<TelemetryTable>,
+    /// The spans of time they cover, half open, in seconds since 1970.
+    spans: Vec<(i64, i64)>,
 }
 
 impl ListedTelemetry {
@@ -43,11 +46,31 @@ impl ListedTelemetry {
         Ok(Self { files })
     }
 
+    /// Registers everything the allocation of `period` reads over the charges of the context: the
+    /// period, the one before, and the other days on which some of its charges lie.
+    ///
+    /// # Errors
+    /// When a relation cannot be planned, and those of opening telemetry of other days.
+    pub(crate) async fn open(
+        &self,
+        context: &SessionContext,
+        allocator: &Allocator,
+        period: BillingPeriod,
+    ) -> Result<OpenTelemetry> {
+        let mut open = OpenTelemetry::default();
+        self.register(context, "src_telemetry", period, &mut open)?;
+        self.register(context, "src_telemetry_previous", period.previous(), &mut open)?;
+        let elsewhere = spans_of(&allocator.days_elsewhere(context).await?);
+        self.register_spans(context, "src_telemetry_elsewhere", &elsewhere, &mut open).await?;
+        open.spans = spans_read(period, &elsewhere);
+        Ok(open)
+    }
+
     /// Registers `relation` over all telemetry of `period`.
     ///
     /// # Errors
     /// When the relation cannot be planned.
-    pub(crate) fn register(
+    fn register(
         &self,
         context: &SessionContext,
         relation: &str,
@@ -62,7 +85,7 @@ impl ListedTelemetry {
     ///
     /// # Errors
     /// Those of opening telemetry, for objects that no period of the run needed before.
-    pub(crate) async fn register_spans(
+    async fn register_spans(
         &self,
         context: &SessionContext,
         relation: &str,
@@ -109,7 +132,7 @@ fn of(period: BillingPeriod) -> TimeRange {
 }
 
 /// Whole days as spans of time; days that follow each other become one. `days` are in order.
-pub(crate) fn spans_of(days: &[NaiveDate]) -> Vec<TimeRange> {
+fn spans_of(days: &[NaiveDate]) -> Vec<TimeRange> {
     let mut spans: Vec<TimeRange> = Vec::new();
     for day in days {
         let from = day.and_time(NaiveTime::MIN).and_utc();
@@ -125,12 +148,18 @@ pub(crate) fn spans_of(days: &[NaiveDate]) -> Vec<TimeRange> {
 /// Every span of time whose telemetry the allocation of `period` reads, half open, in seconds since
 /// 1970: the period, the one before, and the spans `elsewhere` on which some of its charges lie.
 /// Telemetry that arrives for one of them is a reason to allocate the period again.
-pub(crate) fn spans_read(period: BillingPeriod, elsewhere: &[TimeRange]) -> Vec<(i64, i64)> {
+fn spans_read(period: BillingPeriod, elsewhere: &[TimeRange]) -> Vec<(i64, i64)> {
     let spans = [of(period), of(period.previous())].into_iter().chain(elsewhere.iter().copied());
     spans.map(|span| (span.from.timestamp(), span.to.timestamp())).collect()
 }
 
 impl OpenTelemetry {
+    /// Every span of time whose telemetry the allocation reads, half open, in seconds since 1970.
+    /// Telemetry that arrives for one of them is a reason to allocate again.
+    pub(crate) fn spans(&self) -> &[(i64, i64)] {
+        &self.spans
+    }
+
     /// Objects of all tables.
     pub(crate) fn objects(&self) -> impl Iterator<Item = &object_store::ObjectMeta> {
         self.tables.iter().flat_map(TelemetryTable::objects)

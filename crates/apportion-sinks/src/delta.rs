@@ -163,7 +163,10 @@ impl TableSink for DeltaSink {
         // File names carry partition and digest, so names identify content.
         let files = active_files(&loaded, table, filter).await?;
         let digest = digest::of_texts(files.keys().map(String::as_str));
-        Ok(Some(TableVersion { number: loaded.version(), digest }))
+        let mut partitions: Vec<(PartitionValues, u64)> =
+            files.into_values().map(|file| (file.partition, loaded.version().unwrap_or_default())).collect();
+        partitions.dedup();
+        Ok(Some(TableVersion { number: loaded.version(), digest, partitions }))
     }
 
     async fn versions(&self, table: &TableSpec, partition: &PartitionValues) -> Result<Vec<PartitionVersion>> {

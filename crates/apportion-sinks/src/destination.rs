@@ -112,15 +112,21 @@ impl Destination {
         }
     }
 
-    /// Reads a small JSON document, or `None` if it does not exist.
-    pub(crate) async fn read_json<T: DeserializeOwned>(&self, relative: &str) -> Result<Option<T>> {
+    /// Reads a small object, or `None` if it does not exist.
+    pub(crate) async fn read_bytes(&self, relative: &str) -> Result<Option<Bytes>> {
         let location = self.location(relative);
         let content = match self.store.get(&location).await {
             Ok(found) => found.bytes().await,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(cause) => return Err(error::store(cause, "read an object", location)),
         };
-        let content = content.map_err(|cause| error::store(cause, "read an object", &location))?;
+        content.map(Some).map_err(|cause| error::store(cause, "read an object", &location))
+    }
+
+    /// Reads a small JSON document, or `None` if it does not exist.
+    pub(crate) async fn read_json<T: DeserializeOwned>(&self, relative: &str) -> Result<Option<T>> {
+        let Some(content) = self.read_bytes(relative).await? else { return Ok(None) };
+        let location = self.location(relative);
         serde_json::from_slice(&content).map(Some).map_err(|cause| {
             Error::new(ErrorKind::ContractViolated, "the document is not what this version writes")
                 .with("object", location)
@@ -133,7 +139,11 @@ impl Destination {
         let mut content = serde_json::to_vec_pretty(document)
             .map_err(|cause| error::internal("cannot write JSON").with_source(cause))?;
         content.push(b'\n');
-        let content = Bytes::from(content);
+        self.write_bytes(relative, Bytes::from(content)).await
+    }
+
+    /// Replaces a small object in one step.
+    pub(crate) async fn write_bytes(&self, relative: &str, content: Bytes) -> Result<()> {
         match &self.local_directory {
             Some(directory) => {
                 let target = directory.join(relative);

@@ -308,13 +308,14 @@ impl RunLedger {
     }
 }
 
-/// The document of one run, or `None` if there is none.
+/// One run of a destination, or `None` if its ledger has no such document, or one of another form.
 ///
 /// # Errors
 ///
-/// `ContractViolated` if the document cannot be read as one; store errors.
+/// `ContractViolated` if the document cannot be read, store errors.
 pub async fn read_run(destination: &Destination, run_id: &str) -> Result<Option<RunEntry>> {
-    destination.read_json(&document(run_id)).await
+    let run = destination.read_json::<RunEntry>(&document(run_id)).await?;
+    Ok(run.filter(|run| run.form == FORM))
 }
 
 /// Every run of a destination, oldest first. Documents that cannot be read are left out and

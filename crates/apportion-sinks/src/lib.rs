@@ -40,8 +40,8 @@ pub use self::preflight::require_conditional_put;
 pub use self::read::{objects_table, published_table, staged_table};
 pub use self::sink::{TableSink, open_sink};
 pub use self::table::{
-    ColumnLayout, DESCRIPTION_KEY, Format, PartitionValues, PartitionVersion, Provenance, PublishUnit, Published,
-    TableObject, TableSpec, TableVersion,
+    ColumnLayout, DESCRIPTION_KEY, Format, PartitionReference, PartitionValues, PartitionVersion, Provenance,
+    PublishUnit, Published, TableObject, TableSpec, TableVersion,
 };
 pub use self::vacuum::{Leftover, LeftoverKind, Retention, Vacuumed, vacuum};
 pub use self::writer::{ColumnStatistics, StagedPart, StagedTable, StatisticsValue, WriterOptions, write_staged};

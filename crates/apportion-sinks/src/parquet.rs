@@ -247,11 +247,13 @@ impl TableSink for ParquetSink {
             _ => None,
         };
         let mut texts = Vec::new();
+        let mut partitions = Vec::new();
         for (partition, state) in states.iter().filter(|(_, state)| !state.parts.is_empty()) {
             texts.push(display(partition));
             texts.extend(state.parts.iter().map(|part| part.sha256.clone()));
+            partitions.push((partition.clone(), state.version));
         }
-        Ok(Some(TableVersion { number, digest: digest::of_texts(texts.iter().map(String::as_str)) }))
+        Ok(Some(TableVersion { number, digest: digest::of_texts(texts.iter().map(String::as_str)), partitions }))
     }
 
     async fn versions(&self, table: &TableSpec, partition: &PartitionValues) -> Result<Vec<PartitionVersion>> {

@@ -138,6 +138,23 @@ pub struct Provenance {
     pub ledger_entry: Option<String>,
     /// `table@digest` of the published tables the rows were computed from.
     pub computed_from: Vec<String>,
+    /// The partitions of those tables, each in the version that was read.
+    pub partitions_read: Vec<PartitionReference>,
+    /// Digest of the SQL models.
+    pub sql_digest: String,
+    /// Version of the program.
+    pub engine_version: String,
+}
+
+/// A partition of a published table in the version that something else was computed from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionReference {
+    /// The table.
+    pub table: String,
+    /// The partition.
+    pub partition: PartitionValues,
+    /// The partition's version, or the table's where versions count commits of the whole table.
+    pub version: u64,
 }
 
 /// One partition of one table, staged and checked, ready to replace what is published.
@@ -173,6 +190,8 @@ pub struct TableVersion {
     pub number: Option<u64>,
     /// Digest over partitions and file digests; equal content gives an equal digest.
     pub digest: String,
+    /// The partitions that hold rows, each with the version to ask for it by.
+    pub partitions: Vec<(PartitionValues, u64)>,
 }
 
 /// A data object of the current (or a named) version of a table.

@@ -13,6 +13,7 @@
 mod bad_input;
 mod crash;
 mod currency;
+mod diff;
 mod estate;
 mod explain;
 mod fixtures;

@@ -44,6 +44,8 @@ async fn a_restated_partition_replaces_all_rows(world: World) {
     let after = world.sink.current_version(&charges(), &at).await.unwrap().unwrap();
     assert_ne!(before.digest, after.digest);
     assert!(after.number > before.number);
+    let place = |version: u64| vec![(at.clone(), version)];
+    assert_eq!((before.partitions, after.partitions), (place(before.number.unwrap()), place(after.number.unwrap())));
 }
 
 async fn a_smaller_partition_leaves_no_rows_behind(world: World) {
