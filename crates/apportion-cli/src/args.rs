@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use apportion_spec::BillingPeriod;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::diff::{DiffArgs, LedgerOption};
+pub use self::diff::DiffArgs;
 pub use self::operations::{Outputs, VacuumArgs};
 
 /// Turn cloud bills into answers: what does this team, service, customer, request really cost?

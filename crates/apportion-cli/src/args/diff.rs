@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use apportion_spec::BillingPeriod;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::{Limits, ReportFormat, TableFormatOption};
+use super::{LedgerOption, Limits, ReportFormat, TableFormatOption};
 
 /// Options of `diff`.
 #[derive(Debug, Args)]
@@ -43,17 +43,4 @@ pub struct DiffArgs {
     /// How results are printed
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub format: ReportFormat,
-}
-
-/// The four costs of a charge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LedgerOption {
-    /// What is invoiced.
-    Billed,
-    /// Amortised.
-    Effective,
-    /// At list prices.
-    List,
-    /// At negotiated prices.
-    Contracted,
 }

@@ -15,9 +15,9 @@ use datafusion::prelude::SessionContext;
 
 use super::snapshot::{Breakdown, Snapshot};
 use super::versions::{ChargesVersion, Version, charges_partition, objects};
+use crate::changes::{ENGINE_VERSION, of_objects};
 use crate::check::plan_rules;
 use crate::destination::OpenDestination;
-use crate::changes::{ENGINE_VERSION, of_objects};
 use crate::project::{EffectiveLimits, Project};
 use crate::staging::{DiskBarrier, Staging, query_error};
 use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, Tables};

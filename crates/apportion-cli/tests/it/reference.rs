@@ -147,7 +147,9 @@ fn command_line_reference_is_fresh() {
     let mut page = format!(
         "{HEAD}# Command line\n\nExit codes: 0 all published or nothing to do, 1 a unit failed (the others are published), 2 usage or configuration, 3 a check stopped a publication.\n"
     );
-    for command in ["", "run", "plan", "backfill", "check", "verify", "explain", "query", "diff", "vacuum", "init", "completions"] {
+    for command in
+        ["", "run", "plan", "backfill", "check", "verify", "explain", "query", "diff", "vacuum", "init", "completions"]
+    {
         let mut call = apportion();
         if !command.is_empty() {
             call.arg(command);

@@ -33,7 +33,7 @@ pub(super) async fn days(
     }
     let charges = context.table("focus_charges").await.map_err(&step)?;
     let charges = outside(context, charges, period).map_err(&step)?;
-    let charges = cells::routed(context, charges, plan).map_err(&step)?;
+    let charges = cells::routed(context, charges, plan, &[]).map_err(&step)?;
     let charges = cells::keyed(context, charges, plan).map_err(&step)?;
     let charges = charges.filter(ident("RuleOrdinal").in_list(measured, false)).map_err(&step)?;
     let found = distinct_days(context, charges, period).map_err(&step)?.collect().await.map_err(&step)?;

@@ -4,7 +4,7 @@ use apportion_sinks::ledger::{
     ErrorEntry, InputObject, LedgerSum, PublishedEntry, RunEntry, RunLedger, UnitEntry, UnitStatus, read_ledger,
     read_runs,
 };
-use apportion_sinks::{Format, Provenance, PublishUnit};
+use apportion_sinks::{Format, PartitionValues, Provenance, PublishUnit, StagedTable};
 use apportion_spec::{Error, ErrorKind};
 use chrono::{DateTime, Utc};
 
@@ -60,6 +60,16 @@ pub(crate) fn unit(status: UnitStatus, second: i64) -> UnitEntry {
     }
 }
 
+/// The publication of staged charges, as the ledger notes it.
+pub(crate) fn publication(partition: &PartitionValues, staged: &StagedTable) -> PublishUnit {
+    PublishUnit {
+        table: charges(),
+        partition: partition.clone(),
+        parts: staged.parts.clone(),
+        provenance: Provenance::default(),
+    }
+}
+
 async fn tells_how_far_a_run_came(world: World) {
     let here = world.sink.destination().clone();
     let mut ledger = RunLedger::start(here.clone(), run("2026-01-02-a", 10)).await.unwrap();
@@ -80,13 +90,7 @@ async fn tells_how_far_a_run_came(world: World) {
         currency: "USD".to_owned(),
         amount: "10.000000000001".to_owned(),
     }];
-    let publication = PublishUnit {
-        table: charges(),
-        partition: place.clone(),
-        parts: staged.parts.clone(),
-        provenance: Provenance::default(),
-    };
-    done.published = vec![PublishedEntry::new(&publication, &published, staged.digest())];
+    done.published = vec![PublishedEntry::new(&publication(&place, &staged), &published, staged.digest())];
     ledger.record(done.clone()).await.unwrap();
     ledger.update(|entry| entry.finished_at = Some(at(21))).await.unwrap();
 

@@ -8,7 +8,7 @@ use apportion_spec::{ErrorKind, Result};
 use apportion_testkit::Fault;
 use chrono::{TimeDelta, Utc};
 
-use crate::ledger::{run, unit};
+use crate::ledger::{publication, run, unit};
 use crate::support::{BUCKET, Store, World, charges, partition, rows, text};
 
 const PLACE: &str = "charges/x_Source=aws/x_BillingPeriod=2026-01";
@@ -251,7 +251,7 @@ async fn ledger_documents_that_something_still_needs_are_kept() {
             if status == UnitStatus::Published {
                 let staged = world.stage(&rows(&at, 50, i128::try_from(index).unwrap())).await;
                 let published = world.publish_staged(&at, &staged, &id).await.unwrap();
-                entry.published.push(PublishedEntry::new("charges", &at, &published, staged.digest()));
+                entry.published.push(PublishedEntry::new(&publication(&at, &staged), &published, staged.digest()));
             }
             ledger.record(entry).await.unwrap();
         }

@@ -44,7 +44,7 @@ where
     F: Fn(&ObjectMeta) -> Option<Option<(i64, i64)>>,
 {
     let named = |error: apportion_spec::Error| error.with("telemetry", &columns.name);
-    let objects: Vec<(ObjectMeta, Option<Option<(i64, i64)>>)> = list(location, None)
+    let objects: Vec<(ObjectMeta, Option<Option<(i64, i64)>>)> = list(location)
         .await
         .map_err(named)?
         .into_iter()
