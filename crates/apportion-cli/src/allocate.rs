@@ -199,8 +199,7 @@ impl<'a> Allocation<'a> {
         let partition = vec![("x_BillingPeriod".to_owned(), period.to_string())];
         let digest = table.digest();
         let unit = PublishUnit { table: spec, partition, parts: table.parts, provenance };
-        let published = self.run.destination.sink.publish(&unit).await?;
-        self.run.certified.note(period, &unit, &published);
+        let published = self.run.certified.publish(&self.run.destination, &unit).await?;
         work.entry.published.push(PublishedEntry::new(&name, &unit.partition, &published, digest));
         Ok(())
     }

@@ -111,8 +111,7 @@ pub(crate) async fn normalize(
     let provenance = ledger.provenance(run, work);
     let digest = staged.digest();
     let publication = PublishUnit { table: spec, partition, parts: staged.parts, provenance: provenance.clone() };
-    let published = run.destination.sink.publish(&publication).await?;
-    run.certified.note(unit.period, &publication, &published);
+    let published = run.certified.publish(&run.destination, &publication).await?;
     work.entry.published.push(PublishedEntry::new(FOCUS_CHARGES, &publication.partition, &published, digest));
     reconcile::publish(run, &staging, proof, "normalization", unit.source_name(), unit.period, provenance, work)
         .await?;

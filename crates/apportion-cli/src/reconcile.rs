@@ -131,8 +131,7 @@ pub(crate) async fn publish(
     ];
     let digest = staged.digest();
     let unit = PublishUnit { table: spec, partition, parts: staged.parts, provenance };
-    let published = run.destination.sink.publish(&unit).await?;
-    run.certified.note(period, &unit, &published);
+    let published = run.certified.publish(&run.destination, &unit).await?;
     work.entry.published.push(PublishedEntry::new(RECONCILIATION, &unit.partition, &published, digest));
     Ok(())
 }

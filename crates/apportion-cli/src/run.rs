@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::allocate::Allocation;
 use crate::args::{ReportFormat, RunArgs};
-use crate::certificate::{Certified, certify};
+use crate::certificate::{self, Certified};
 use crate::check::plan_rules;
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
@@ -114,9 +114,7 @@ impl Run {
                 report.allocations.push(self.allocate_period(allocation, period, &mut ledger, &progress).await?);
             }
             allocating += seconds(phase);
-            if report.is_complete(period) {
-                certify(self, period).await?;
-            }
+            certificate::settle(self, period, report.is_complete(period)).await?;
         }
         progress.finish();
         ledger.finish().await?;

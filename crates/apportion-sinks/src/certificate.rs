@@ -187,6 +187,22 @@ pub async fn write_certificate(destination: &Destination, certificate: &Certific
     destination.write_json(&document(&certificate.billing_period), &certificate).await
 }
 
+/// Takes back the certificate of a billing period whose tables are about to change, and returns it.
+///
+/// # Errors
+///
+/// Store errors. A certificate that cannot be read is taken back as well.
+pub async fn withdraw_certificate(destination: &Destination, period: &str) -> Result<Option<Certificate>> {
+    let name = document(period);
+    let found = match read_certificate(destination, period).await {
+        Err(error) if error.kind() == ErrorKind::ContractViolated => None,
+        Ok(None) => return Ok(None),
+        other => other?,
+    };
+    destination.delete(&destination.location(&name)).await?;
+    Ok(found)
+}
+
 fn document(period: &str) -> String {
     format!("{INTERNAL_FOLDER}/certificates/{period}.json")
 }
