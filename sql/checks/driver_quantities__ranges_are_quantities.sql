@@ -3,8 +3,8 @@
 -- inputs:   driver_quantities
 -- params:   none
 -- severity: fail
--- why:      a target bears the part of its pool that its range covers. A quantity that says otherwise
---           names the wrong reason for a cost.
+-- why:      a target bears the part of its pool that its range covers. A quantity that says
+--           otherwise names the wrong reason for a cost.
 
 select
     x_PoolId,

@@ -2,9 +2,9 @@
 -- grain:   one row per cost pool, level and target (PoolId, Level, TargetId)
 -- inputs:  driver_quantities, driver_quantities
 -- params:  none
--- why:     the written quantities in the form in which splits read them, so that a split can be made
---          again without telemetry. A pool splits either over targets or over activities; which of
---          them is not written, but no pool id is both, so each is offered to both.
+-- why:     the written quantities in the form in which splits read them, so that a split can be
+--          made again without telemetry. A pool splits either over targets or over activities;
+--          which of them is not written, but no pool id is both, so each is offered to both.
 
 with
 

@@ -5,18 +5,19 @@
 //! from the existing certificate where the table still holds it, and read once where it is unknown.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use apportion_sinks::{
-    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, PartitionValues, PublishUnit, Published,
-    SourceStatement, StageTotal, TableObject, TableSpec, hash_object, keep_configuration, objects_table,
-    read_certificate, write_certificate,
+    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, PartitionValues, PublishUnit,
+    Published, SourceStatement, StageTotal, TableObject, TableSpec, hash_object, keep_configuration, objects_table,
+    read_certificate, withdraw_certificate, write_certificate,
 };
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use chrono::Utc;
 use datafusion::prelude::SessionContext;
 
 use crate::changes::ENGINE_VERSION;
+use crate::destination::OpenDestination;
 use crate::money::Money;
 use crate::rows::rows;
 use crate::run::Run;
@@ -29,38 +30,74 @@ pub(crate) const BILLING_PERIOD: &str = "x_BillingPeriod";
 /// What the units of a run published or confirmed, by billing period, until it is certified.
 #[derive(Debug, Default)]
 pub(crate) struct Certified {
-    noted: Mutex<BTreeMap<String, Vec<CertifiedPartition>>>,
+    periods: Mutex<BTreeMap<String, Noted>>,
+}
+
+/// What is known of one billing period.
+#[derive(Debug, Default)]
+struct Noted {
+    /// The certificate that the period had before this run.
+    earlier: Option<Certificate>,
+    published: Vec<CertifiedPartition>,
+    /// Whether any table holds something else than before.
+    changed: bool,
 }
 
 impl Certified {
-    /// Notes a publication.
-    pub(crate) fn note(&self, unit: &PublishUnit, published: &Published) {
-        let period = unit.partition.iter().find(|(column, _)| column == BILLING_PERIOD);
-        let Some((_, period)) = period.cloned() else { return };
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.entry(period).or_default().push(CertifiedPartition::new(unit, published));
+    fn periods(&self) -> MutexGuard<'_, BTreeMap<String, Noted>> {
+        self.periods.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, period: BillingPeriod) -> Vec<CertifiedPartition> {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner).remove(&period.to_string()).unwrap_or_default()
+    /// Publishes a partition and notes it. The certificate of its billing period is withdrawn first:
+    /// whatever happens from now on, there is none that says something else than the tables.
+    ///
+    /// # Errors
+    /// Those of publishing and of the destination's store.
+    pub(crate) async fn publish(&self, destination: &OpenDestination, unit: &PublishUnit) -> Result<Published> {
+        let period = unit.partition.iter().find(|(name, _)| name == BILLING_PERIOD).map(|(_, value)| value.clone());
+        let period = period.unwrap_or_default();
+        let known = self.periods().contains_key(&period);
+        if !known {
+            let earlier = withdraw_certificate(&destination.place, &period).await?;
+            self.periods().insert(period.clone(), Noted { earlier, ..Noted::default() });
+        }
+        let published = destination.sink.publish(unit).await?;
+        let mut periods = self.periods();
+        let noted = periods.entry(period).or_default();
+        noted.changed |= published.changed;
+        noted.published.push(CertifiedPartition::new(unit, &published));
+        Ok(published)
     }
 }
 
-/// Certifies a billing period of which every unit was published or confirmed. A period of which
-/// nothing was computed keeps the certificate it has.
+/// Certifies a billing period whose units are done. When one of them failed, its tables need not
+/// belong together: then it has no certificate, unless nothing changed and it keeps the one it had.
+/// So it does when nothing was computed.
 ///
 /// # Errors
 /// Those of reading the published tables and of the destination's store.
-pub(crate) async fn certify(run: &Run, period: BillingPeriod) -> Result<()> {
-    let noted = run.certified.take(period);
-    if noted.is_empty() {
-        return Ok(());
-    }
+pub(crate) async fn settle(run: &Run, period: BillingPeriod, complete: bool) -> Result<()> {
     let place = &run.destination.place;
-    // A certificate that cannot be read only means that nothing can be taken over from it.
-    let earlier = read_certificate(place, &period.to_string()).await.ok().flatten();
+    let noted = run.certified.periods().remove(&period.to_string());
+    match noted {
+        Some(noted) if complete => certify(run, period, &noted.published, noted.earlier.as_ref()).await,
+        Some(Noted { earlier: Some(earlier), changed: false, .. }) => write_certificate(place, &earlier).await,
+        None if complete && read_certificate(place, &period.to_string()).await?.is_none() => {
+            certify(run, period, &[], None).await
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn certify(
+    run: &Run,
+    period: BillingPeriod,
+    published: &[CertifiedPartition],
+    earlier: Option<&Certificate>,
+) -> Result<()> {
+    let place = &run.destination.place;
     let known: Vec<&CertifiedPartition> =
-        noted.iter().chain(earlier.iter().flat_map(|certificate| &certificate.partitions)).collect();
+        published.iter().chain(earlier.into_iter().flat_map(|certificate| &certificate.partitions)).collect();
     let context = run.engine.new_context();
     let mut partitions = Vec::new();
     for name in PUBLISHED {
@@ -75,6 +112,9 @@ pub(crate) async fn certify(run: &Run, period: BillingPeriod) -> Result<()> {
         for (partition, objects) in by_partition(objects) {
             partitions.push(certified(run, &spec, partition, &objects, &known).await?);
         }
+    }
+    if partitions.is_empty() {
+        return Ok(());
     }
     let totals = totals(&context).await?;
     let certificate = Certificate {

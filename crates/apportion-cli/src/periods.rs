@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use apportion_sinks::keep_configuration;
+use apportion_sinks::{certified_periods, keep_configuration};
 use apportion_sinks::units::{PublishedUnit, TelemetryIndex, unit_key};
 use apportion_spec::{BillingPeriod, Error, Result};
 use futures::{StreamExt, TryStreamExt};
@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::allocate::Allocation;
 use crate::args::RunArgs;
-use crate::certificate::certify;
+use crate::certificate::settle;
 use crate::changes::{Decisive, ENGINE_VERSION, Published};
 use crate::check::plan_rules;
 use crate::ledger::{Ledger, UnitWork};
@@ -34,6 +34,8 @@ struct Work<'a> {
     /// The pipeline's telemetry, unless it cannot be listed.
     survey: Option<TelemetrySurvey>,
     allocation: Option<Allocation<'a>>,
+    /// Billing periods that have a certificate.
+    certificates: BTreeSet<String>,
     ledger: Ledger,
     progress: Progress,
 }
@@ -48,6 +50,12 @@ struct Outcome {
 }
 
 impl Outcome {
+    /// Whether anything was not left alone.
+    fn computed(&self) -> bool {
+        let allocation = self.allocation.iter().map(|unit| unit.status);
+        self.sources.iter().map(|unit| unit.status).chain(allocation).any(|status| status != Status::UpToDate)
+    }
+
     /// Whether no unit failed, so that the tables of the period belong together.
     fn is_complete(&self) -> bool {
         let allocation = self.allocation.iter().map(|unit| &unit.error);
@@ -100,8 +108,17 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
         }
     }
     let progress = Progress::new(&units, if allocation.is_some() { open.len() } else { 0 });
-    let work =
-        Work { run, decisive, units: &units, published: Mutex::new(published), survey, allocation, ledger, progress };
+    let work = Work {
+        run,
+        decisive,
+        units: &units,
+        published: Mutex::new(published),
+        survey,
+        allocation,
+        certificates: certified_periods(&run.destination.place).await?,
+        ledger,
+        progress,
+    };
     let outcomes: Vec<Outcome> =
         futures::stream::iter(periods).map(|period| work.period(period)).buffered(parallel).try_collect().await?;
     work.progress.finish();
@@ -177,8 +194,8 @@ impl Work<'_> {
         if self.run.project.pipeline.allocation.is_some() && !self.run.stop().is_asked() {
             outcome.allocation = Some(self.allocation(period).await?);
         }
-        if outcome.is_complete() && !self.run.stop().is_asked() {
-            certify(self.run, period).await?;
+        if outcome.computed() || !self.certificates.contains(&period.to_string()) {
+            settle(self.run, period, outcome.is_complete() && !self.run.stop().is_asked()).await?;
         }
         outcome.allocating = seconds(phase);
         Ok(outcome)

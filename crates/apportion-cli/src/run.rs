@@ -139,8 +139,7 @@ impl Run {
     pub(crate) async fn publish(&self, unit: &PublishUnit, digest: String, work: &mut UnitWork) -> Result<Publication> {
         self.lock.verify().await?;
         work.publishing.begin();
-        let published = self.destination.sink.publish(unit).await?;
-        self.certified.note(unit, &published);
+        let published = self.certified.publish(&self.destination, unit).await?;
         work.entry.published.push(PublishedEntry::new(unit, &published, digest));
         Ok(published)
     }

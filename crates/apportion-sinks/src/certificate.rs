@@ -187,6 +187,22 @@ pub async fn write_certificate(destination: &Destination, certificate: &Certific
     destination.write_json(&document(&certificate.billing_period), &certificate).await
 }
 
+/// Takes back the certificate of a billing period whose tables are about to change, and returns it.
+///
+/// # Errors
+///
+/// Store errors. A certificate that cannot be read is taken back as well.
+pub async fn withdraw_certificate(destination: &Destination, period: &str) -> Result<Option<Certificate>> {
+    let name = document(period);
+    let found = match read_certificate(destination, period).await {
+        Err(error) if error.kind() == ErrorKind::ContractViolated => None,
+        Ok(None) => return Ok(None),
+        other => other?,
+    };
+    destination.delete(&destination.location(&name)).await?;
+    Ok(found)
+}
+
 fn document(period: &str) -> String {
     format!("{INTERNAL_FOLDER}/certificates/{period}.json")
 }
@@ -213,6 +229,17 @@ pub async fn stored_periods(destination: &Destination, tables: &[&str]) -> Resul
         periods.extend(object.location.filename().and_then(|name| name.strip_suffix(".json")).map(str::to_owned));
     }
     Ok(periods)
+}
+
+/// Billing periods that have a certificate.
+///
+/// # Errors
+///
+/// Store errors.
+pub async fn certified_periods(destination: &Destination) -> Result<BTreeSet<String>> {
+    let documents = destination.list(&format!("{INTERNAL_FOLDER}/certificates")).await?;
+    let period = |name: &str| name.strip_suffix(".json").map(str::to_owned);
+    Ok(documents.iter().filter_map(|document| period(document.location.filename()?)).collect())
 }
 
 /// A pipeline file as it was read.

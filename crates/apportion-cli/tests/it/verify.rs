@@ -473,6 +473,37 @@ fn a_rerun_confirms_and_a_failure_does_not_certify() {
     assert_eq!(certificate(), second);
 }
 
+/// A period whose charges are new and whose allocation failed is not what was certified, and says so.
+#[test]
+fn a_certificate_is_withdrawn_before_tables_change() {
+    let workspace = currency::workspace();
+    currency::pipeline(&workspace, "");
+    workspace.run_ok(&["run", "pipeline.yaml"]);
+    let certificate = workspace.path("tables/_apportion/certificates/2026-01.json");
+    assert!(certificate.exists());
+    // The bill of europe is restated in dollars, for which no rate is declared.
+    let restated = std::fs::read(workspace.path("USD/bill.parquet")).expect("bill");
+    workspace.write("EUR/bill.parquet", &restated);
+    currency::pipeline(&workspace, "reporting:\n  currency: EUR\n  rates: {}\n");
+    let output = workspace.run(&["run", "pipeline.yaml"]);
+    assert!(!output.status.success(), "{}", transcript(&output, &[]));
+    assert!(!certificate.exists(), "the charges are not those that were certified");
+    let (code, report) = verify(&workspace, "tables", &[]);
+    assert_eq!(code, 3, "the allocated charges are of the older bill: {report:#}");
+    currency::pipeline(&workspace, "");
+    workspace.run_ok(&["run", "pipeline.yaml"]);
+    assert_eq!(verify(&workspace, "tables", &[]).0, 0);
+    // One that got lost, by a crash after the last table, is made by the next run.
+    let whole = std::fs::read_to_string(&certificate).expect("certificate");
+    std::fs::remove_file(&certificate).expect("certificate");
+    workspace.run_ok(&["run", "pipeline.yaml"]);
+    let again = std::fs::read_to_string(&certificate).expect("certificate");
+    let digests =
+        |text: &str| text.lines().filter(|line| line.contains("sha256")).map(str::to_owned).collect::<Vec<_>>();
+    assert!(!digests(&whole).is_empty());
+    assert_eq!(digests(&again), digests(&whole));
+}
+
 #[test]
 fn an_unknown_period_names_those_that_are_stored() {
     let workspace = currency::workspace();

@@ -2,7 +2,7 @@
 
 use apportion_sinks::{
     Certificate, CertifiedPartition, Configuration, Format, SourceStatement, hash_object, keep_configuration,
-    read_certificate, read_configuration, stored_periods, write_certificate,
+    read_certificate, read_configuration, stored_periods, withdraw_certificate, write_certificate,
 };
 use apportion_spec::ErrorKind;
 use chrono::DateTime;
@@ -43,6 +43,9 @@ async fn a_period_has_one_certificate_the_last_one() {
         let found = read_certificate(place, "2026-01").await.unwrap().unwrap();
         assert_eq!(found, Certificate { form: 1, ..certificate("2026-01", "second") });
         assert_eq!(read_certificate(place, "2026-02").await.unwrap(), None);
+        assert_eq!(withdraw_certificate(place, "2026-01").await.unwrap(), Some(found));
+        assert_eq!(read_certificate(place, "2026-01").await.unwrap(), None);
+        assert_eq!(withdraw_certificate(place, "2026-01").await.unwrap(), None);
     }
 }
 
@@ -65,7 +68,7 @@ async fn certified_digests_are_those_of_the_published_objects() {
         for world in [World::local(format), World::s3(format).await] {
             let at = partition("aws", "2026-01");
             world.sink.prepare(&charges()).await.unwrap();
-            let staged = world.stage(&rows(&at, 40, 1)).await;
+            let staged = world.stage(&rows(&at, 2_500, 1)).await;
             assert!(staged.parts.len() > 1, "several objects, so that their order matters");
             let unit = unit(&at, &staged, "run");
             let published = world.sink.publish(&unit).await.unwrap();
