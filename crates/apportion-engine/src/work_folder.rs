@@ -21,6 +21,8 @@ pub const SPILL_PREFIX: &str = "apportion-spill-";
 const OWNER: &str = ".owner";
 /// A folder younger than this may not have its lock yet.
 const BIRTH: Duration = Duration::from_secs(60);
+/// A folder without a lock to ask may be in use however short the age asked for is.
+const SHORTEST_WITHOUT_LOCK: Duration = Duration::from_secs(86_400);
 
 /// A folder of this process; removed when dropped.
 #[derive(Debug)]
@@ -80,7 +82,8 @@ impl Abandoned {
 }
 
 /// The work folders in `directory` whose process is gone: its lock is free, or, where there is no
-/// lock to ask, nothing in it changed since `older_than` before `now`. In path order.
+/// lock to ask, nothing in it changed since `older_than` before `now` and for at least a day. In path
+/// order.
 ///
 /// Folders of other users that cannot be looked into are left out.
 ///
@@ -111,7 +114,7 @@ pub fn abandoned(directory: &Path, now: SystemTime, older_than: Duration) -> io:
         let gone = match owner(&path) {
             Owner::Alive => false,
             Owner::Gone => quiet >= BIRTH,
-            Owner::Unknown => quiet >= older_than,
+            Owner::Unknown => quiet >= older_than.max(SHORTEST_WITHOUT_LOCK),
         };
         if gone {
             found.push(Abandoned { path, files: content.files, bytes: content.bytes });
@@ -190,6 +193,8 @@ mod tests {
         let tomorrow = abandoned(directory.path(), now + Duration::from_secs(86_400), WEEK).unwrap();
         assert_eq!(paths(&tomorrow), std::slice::from_ref(&dead));
         assert_eq!((tomorrow[0].files, tomorrow[0].bytes), (1, 1_000));
+        let short = abandoned(directory.path(), now + Duration::from_secs(3_600), Duration::ZERO).unwrap();
+        assert_eq!(paths(&short), std::slice::from_ref(&dead), "without a lock an hour says nothing");
         let later = abandoned(directory.path(), now + WEEK * 2, WEEK).unwrap();
         assert_eq!(paths(&later), [dead.clone(), unknown], "the living one stays however old it is");
         for folder in &later {
