@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use apportion_sinks::{
-    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, PartitionValues, PublishUnit,
-    Published, SourceStatement, StageTotal, TableObject, TableSpec, hash_object, keep_configuration, objects_table,
+    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, PartitionValues, PublishUnit, Published,
+    SourceStatement, StageTotal, TableObject, TableSpec, hash_object, keep_configuration, objects_table,
     read_certificate, withdraw_certificate, write_certificate,
 };
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use apportion_sinks::{certified_periods, keep_configuration};
 use apportion_sinks::units::{PublishedUnit, TelemetryIndex, unit_key};
+use apportion_sinks::{certified_periods, keep_configuration};
 use apportion_spec::{BillingPeriod, Error, Result};
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;

@@ -29,8 +29,8 @@ mod writer;
 
 pub use self::certificate::{
     AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, Configuration, SourceStatement, StageTotal,
-    certified_periods, hash_object, keep_configuration, read_certificate, read_configuration, stored_periods, withdraw_certificate,
-    write_certificate,
+    certified_periods, hash_object, keep_configuration, read_certificate, read_configuration, stored_periods,
+    withdraw_certificate, write_certificate,
 };
 pub use self::delta::DeltaSink;
 pub use self::destination::{Destination, INTERNAL_FOLDER};
