@@ -15,7 +15,7 @@ the month's totals in `focus_charges` and `allocated_charges` and compare them w
 | Parquet, S3 | Polars, pyarrow, which ask for ranges | the same |
 
 `--s3` also polls tables on moto. What was seen where nothing is promised is counted and shown.
-Thirty times two local destinations take about TIME with a release binary on two cores.
+Thirty times two local destinations take eight minutes with a debug binary on two busy cores; `--times 8` takes two.
 Exits with 1 when a promise is broken or a reader saw too little to prove anything. Needs duckdb,
 polars, pyarrow and deltalake; for `--s3` also moto[server] and boto3.
 """

@@ -73,7 +73,7 @@ pub trait TableSink: std::fmt::Debug + Send + Sync {
     ) -> Result<Vec<TableObject>>;
 
     /// Every object of the table that `retention` does not keep; nothing is deleted here, see
-    /// [`crate::vacuum`].
+    /// [`crate::vacuum()`].
     ///
     /// # Errors
     ///
