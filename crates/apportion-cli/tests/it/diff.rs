@@ -246,6 +246,13 @@ fn parquet_versions_are_told_apart_cause_by_cause() {
     let breakdowns = list(&json["breakdowns"]);
     assert_eq!((&breakdowns[0]["by"], &breakdowns[1]["column"]), (&Value::from("target"), &Value::from("ServiceName")));
     assert_eq!((list(&breakdowns[0]["lines"]).len(), &breakdowns[0]["ledger"]), (2, &Value::from("billed")));
+    // Charges that are gone leave one gap: what lies after it is still told apart.
+    let gone = "tables/_apportion/versions/focus_charges/x_Source=aws-main/x_BillingPeriod=2026-01/00000001";
+    std::fs::remove_dir_all(workspace.path(gone)).expect("superseded charges");
+    let report = compare(&workspace, &["--from", "1"]);
+    assert_eq!(causes(&report), ["telemetry_and_bill_and_mapping", "rules"]);
+    assert!(report["notes"].to_string().contains("version 1 of the charges of aws-main is no longer kept"), "{report}");
+    assert!(moved(&report, "rules") > 1, "{report}");
 }
 
 #[test]
