@@ -221,7 +221,7 @@ impl Work<'_> {
         if outcome.is_ok() {
             let decisive = &self.decisive;
             let configuration = decisive.charges_configuration(source, period);
-            self.remember(&work, configuration, decisive.charges_sql(unit.source.format)).await?;
+            self.remember(&work, configuration, decisive.charges_sql(unit.source.format), None).await?;
         }
         self.ledger.end(work, outcome.as_ref().err()).await?;
         let mut outcome = outcome.unwrap_or_else(|error| {
@@ -250,8 +250,7 @@ impl Work<'_> {
         let Some(allocation) = self.allocation.as_ref().filter(|_| !reasons.is_empty()) else {
             let mut report = AllocationReport { status: Status::UpToDate, ..AllocationReport::empty(period) };
             if let Some(before) = before {
-                report.rows = before.rows;
-                report.totals = totals(&before);
+                remembered(&mut report, &before);
             }
             return Ok(report);
         };
@@ -262,9 +261,9 @@ impl Work<'_> {
         let allocated = allocation.period(period, &self.ledger, &mut work);
         let outcome = self.run.stop().or(&publishing, allocated).await;
         let seconds = work.seconds();
-        if outcome.is_ok() {
+        if let Ok(report) = &outcome {
             let configuration = self.decisive.allocation_configuration(period);
-            self.remember(&work, configuration, self.decisive.allocation_sql()).await?;
+            self.remember(&work, configuration, self.decisive.allocation_sql(), Some(report)).await?;
         }
         self.ledger.end(work, outcome.as_ref().err()).await?;
         let mut outcome = outcome.unwrap_or_else(|error| {
@@ -278,7 +277,13 @@ impl Work<'_> {
     }
 
     /// Notes in the index what is published now and what it was made from.
-    async fn remember(&self, work: &UnitWork, configuration_digest: String, sql_digest: String) -> Result<()> {
+    async fn remember(
+        &self,
+        work: &UnitWork,
+        configuration_digest: String,
+        sql_digest: String,
+        allocation: Option<&AllocationReport>,
+    ) -> Result<()> {
         let entry = &work.entry;
         let unit = PublishedUnit {
             run_id: self.run.run_id.clone(),
@@ -293,6 +298,12 @@ impl Work<'_> {
             telemetry_spans: work.telemetry_spans.clone(),
             rows: entry.rows.unwrap_or_default(),
             sums: entry.sums.clone(),
+            allocated: texts(allocation.map(|report| &report.allocated_effective)),
+            unallocated: allocation
+                .iter()
+                .flat_map(|report| &report.unallocated_effective)
+                .map(|(currency, reasons)| (currency.clone(), texts(Some(reasons))))
+                .collect(),
             published: entry.published.clone(),
         };
         let key = unit_key(&entry.table, entry.source.as_deref(), &entry.billing_period);
@@ -307,6 +318,23 @@ fn log(error: &Error, source: Option<&str>, period: BillingPeriod) {
         Some(source) => tracing::error!(source, billing_period = %period, "{error}"),
         None => tracing::error!(billing_period = %period, "{error}"),
     }
+}
+
+/// Amounts as exact text.
+fn texts(amounts: Option<&BTreeMap<String, Money>>) -> BTreeMap<String, String> {
+    amounts.into_iter().flatten().map(|(name, amount)| (name.clone(), amount.to_string())).collect()
+}
+
+/// Fills the report of an allocation that was left alone with the figures it was published with.
+fn remembered(report: &mut AllocationReport, unit: &PublishedUnit) {
+    let amounts = |texts: &BTreeMap<String, String>| -> BTreeMap<String, Money> {
+        texts.iter().map(|(name, text)| (name.clone(), Money::parse(text).unwrap_or_default())).collect()
+    };
+    report.rows = unit.rows;
+    report.totals = totals(unit);
+    report.allocated_effective = amounts(&unit.allocated);
+    report.unallocated_effective =
+        unit.unallocated.iter().map(|(currency, reasons)| (currency.clone(), amounts(reasons))).collect();
 }
 
 /// Totals of a published unit by currency.

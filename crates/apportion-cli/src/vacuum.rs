@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use apportion_engine::work_folder::{self, Abandoned};
-use apportion_sinks::{LeftoverKind, Retention, TableSpec};
+use apportion_sinks::{DestinationLock, LeftoverKind, LockOwner, LockTiming, Retention, TableSpec};
 use apportion_spec::{Error, ErrorKind, Result};
 use chrono::{TimeDelta, Utc};
 use serde::Serialize;
@@ -75,7 +75,18 @@ pub(crate) async fn vacuum(args: &VacuumArgs) -> Result<()> {
         keep_versions: project.as_ref().map(|project| project.pipeline.destination.keep_versions),
         force: args.force,
     };
-    let found = apportion_sinks::vacuum(destination.sink.as_ref(), &specs, &retention, args.dry_run).await?;
+    // A run that publishes at the same time must not lose what it is about to refer to.
+    let lock = if args.dry_run {
+        None
+    } else {
+        let owner = LockOwner::this_process(&format!("vacuum-{}", Utc::now().format("%Y%m%dT%H%M%SZ")));
+        Some(DestinationLock::take(&destination.place, owner, LockTiming::default()).await?)
+    };
+    let found = apportion_sinks::vacuum(destination.sink.as_ref(), &specs, &retention, args.dry_run).await;
+    if let Some(lock) = lock {
+        lock.release().await?;
+    }
+    let found = found?;
     let mut report = VacuumReport {
         destination: destination.shown.clone(),
         table_format: format!("{:?}", destination.sink.format()).to_lowercase(),

@@ -56,6 +56,10 @@ pub struct PublishedUnit {
     pub rows: u64,
     /// Sums per cost ledger and currency.
     pub sums: Vec<LedgerSum>,
+    /// Effective cost of an allocation that reached a target, by currency; exact decimal text.
+    pub allocated: BTreeMap<String, String>,
+    /// Effective cost of an allocation that did not, by currency and reason; exact decimal text.
+    pub unallocated: BTreeMap<String, BTreeMap<String, String>>,
     /// The partitions that hold it.
     pub published: Vec<PublishedEntry>,
 }

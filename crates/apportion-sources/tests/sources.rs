@@ -12,6 +12,8 @@ mod data_exports;
 mod focus;
 #[path = "sources/gcp.rs"]
 mod gcp;
+#[path = "sources/gcp_lists.rs"]
+mod gcp_lists;
 #[path = "sources/legacy.rs"]
 mod legacy;
 #[path = "sources/real.rs"]
