@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use apportion_engine::allocation::{DriverReport, RuleReport};
+use apportion_sinks::ledger::LedgerSum;
 use apportion_spec::{BillingPeriod, Result};
 use datafusion::prelude::SessionContext;
 
@@ -43,6 +44,17 @@ pub(crate) async fn charge_totals(context: &SessionContext) -> Result<BTreeMap<S
     let sql = "SELECT BillingCurrency, sum(BilledCost), sum(EffectiveCost), sum(ListCost), sum(ContractedCost) \
                FROM focus_charges GROUP BY BillingCurrency ORDER BY BillingCurrency";
     Ok(rows(context, sql).await?.iter().map(|row| (row.text(0), totals(row, 1))).collect())
+}
+
+/// What the conversion of delivered floats left over, by ledger and currency, of a reconciled unit.
+///
+/// # Errors
+/// When the reconciliation cannot be read.
+pub(crate) async fn conversion_residuals(context: &SessionContext) -> Result<Vec<LedgerSum>> {
+    let sql = "SELECT x_Ledger, BillingCurrency, x_ConversionResidual FROM reconciliation \
+               WHERE x_ConversionResidual <> 0 ORDER BY x_Ledger, BillingCurrency";
+    let residual = |row: &Row| LedgerSum { ledger: row.text(0), currency: row.text(1), amount: row.text(2) };
+    Ok(rows(context, sql).await?.iter().map(residual).collect())
 }
 
 fn totals(row: &Row, from: usize) -> LedgerTotals {

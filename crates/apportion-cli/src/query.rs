@@ -1,10 +1,11 @@
 //! `apportion query`: SQL over the written tables, wherever they lie and whatever their format.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use apportion_engine::Engine;
 use apportion_focus::{FocusVersion, catalog};
-use apportion_sinks::{TableObject, TableSpec, objects_table, read_ledger};
+use apportion_sinks::{TableObject, TableSpec, certified_periods, objects_table, read_ledger};
 use apportion_spec::{Error, ErrorKind, Result, did_you_mean};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::compute::cast;
@@ -20,6 +21,7 @@ use futures::StreamExt;
 use object_store::ObjectMeta;
 
 use crate::args::{FocusShape, QueryArgs, QueryFormat};
+use crate::certificate::BILLING_PERIOD;
 use crate::destination::OpenDestination;
 use crate::output;
 use crate::project::{EffectiveLimits, Project};
@@ -67,11 +69,15 @@ async fn register_tables(
 ) -> Result<Vec<String>> {
     let tables = Tables::new(None);
     let mut known = Vec::new();
+    let mut periods = BTreeSet::new();
     for name in PUBLISHED {
         let objects = destination.sink.read_objects(&tables.spec(name)?, &[]).await?;
         if objects.is_empty() {
             continue;
         }
+        let period =
+            |object: &TableObject| object.partition.iter().find(|(column, _)| column == BILLING_PERIOD).cloned();
+        periods.extend(objects.iter().filter_map(period).map(|(_, period)| period));
         let spec = with_stored_columns(context, destination, tables.spec(name)?, &objects).await?;
         let table = objects_table(destination.sink.as_ref(), &spec, objects)?;
         let registered_as =
@@ -79,6 +85,7 @@ async fn register_tables(
         context.register_table(registered_as, table).map_err(query_error)?;
         known.push(name.to_owned());
     }
+    warn_of_uncertified(destination, &periods).await?;
     let projection = match shape {
         FocusShape::V1_4 => None,
         FocusShape::V1_3 => Some(FocusVersion::V1_3),
@@ -96,6 +103,20 @@ async fn register_tables(
         known.push(RUN_LEDGER.to_owned());
     }
     Ok(known)
+}
+
+/// Several tables are not one transaction. A billing period has its certificate taken back before a
+/// table of it changes and is certified again when all belong together.
+async fn warn_of_uncertified(destination: &OpenDestination, periods: &BTreeSet<String>) -> Result<()> {
+    let certified = certified_periods(&destination.place).await?;
+    let missing: Vec<&str> = periods.difference(&certified).map(String::as_str).collect();
+    if !missing.is_empty() {
+        output::note(&format!(
+            "note: the tables of {} may not belong together: a run is under way, was interrupted or failed for them",
+            missing.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 /// The table with the columns its files really have: dimensions differ between pipelines, and the
