@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(ranked("cost", "costInBillingCurrency"), Some(1));
         assert_eq!(ranked("cost", "PretaxCost"), Some(3));
         assert_eq!(ranked("subscription_id", "subscriptionGuid"), Some(2));
-        assert_eq!(ranked("quantity", "Menge (Quantity)"), Some(1));
+        assert_eq!(ranked("quantity", "Menge (Quantity)"), Some(0));
         assert_eq!(ranked("cost", "costInUsd"), None);
         assert_eq!(contract.columns.iter().filter(|column| column.required).count(), REQUIRED.len());
     }
