@@ -225,9 +225,7 @@ pub async fn stored_periods(destination: &Destination, tables: &[&str]) -> Resul
             periods.extend(period);
         }
     }
-    for object in destination.list(&format!("{INTERNAL_FOLDER}/certificates")).await? {
-        periods.extend(object.location.filename().and_then(|name| name.strip_suffix(".json")).map(str::to_owned));
-    }
+    periods.extend(certified_periods(destination).await?);
     Ok(periods)
 }
 

@@ -455,7 +455,7 @@ fn a_rerun_confirms_and_a_failure_does_not_certify() {
     let pipeline = std::fs::read_to_string(workspace.path("pipelines/sample.yaml")).expect("pipeline");
     assert_eq!(kept["text"], pipeline);
     // One source alone: what the others published is taken over, and the run is another.
-    workspace.run_ok(&[&run[..], &["--source", "aws-main"]].concat());
+    workspace.run_ok(&[&run[..], &["--source", "aws-main", "--force"]].concat());
     let second = certificate();
     assert_ne!(first["run_id"], second["run_id"]);
     let content = |certificate: &Value| -> Vec<Value> {
@@ -485,7 +485,7 @@ fn a_certificate_is_withdrawn_before_tables_change() {
     let restated = std::fs::read(workspace.path("USD/bill.parquet")).expect("bill");
     workspace.write("EUR/bill.parquet", &restated);
     currency::pipeline(&workspace, "reporting:\n  currency: EUR\n  rates: {}\n");
-    let output = workspace.run(&["run", "pipeline.yaml"]);
+    let output = workspace.run(&["run", "pipeline.yaml", "--accept-smaller"]);
     assert!(!output.status.success(), "{}", transcript(&output, &[]));
     assert!(!certificate.exists(), "the charges are not those that were certified");
     let (code, report) = verify(&workspace, "tables", &[]);
