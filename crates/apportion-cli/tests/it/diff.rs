@@ -304,7 +304,7 @@ fn what_cannot_be_recomputed_is_told_as_one_cause() {
     assert!(moved(&report, "telemetry_and_rules") > 1);
     // The same when the old rules are gone.
     let configuration = report["from"]["configuration_digest"].as_str().expect("digest");
-    std::fs::remove_file(workspace.path(&format!("tables/_apportion/configurations/{configuration}.yaml")))
+    std::fs::remove_file(workspace.path(&format!("tables/_apportion/configurations/{configuration}.json")))
         .expect("archived");
     run(&workspace);
     let report = compare(&workspace, &["--from", "1"]);
