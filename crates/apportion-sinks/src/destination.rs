@@ -81,6 +81,14 @@ impl Destination {
         }
     }
 
+    /// A store location as the user knows it: with its bucket, or as a path on disk.
+    pub(crate) fn shown(&self, location: &Path) -> String {
+        match self.root_url.scheme() {
+            "file" => format!("/{location}"),
+            _ => format!("{}/{location}", self.root_url.as_str().trim_end_matches('/')),
+        }
+    }
+
     /// URL of a table's folder, ending in a slash.
     pub(crate) fn table_url(&self, table: &str) -> Result<Url> {
         let mut url = self.root_url.clone();
@@ -98,7 +106,7 @@ impl Destination {
                 Ok(objects)
             }
             Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
-            Err(cause) => Err(error::store(cause, "list objects", folder)),
+            Err(cause) => Err(error::store(cause, "list objects", self.shown(&folder))),
         }
     }
 
@@ -108,7 +116,7 @@ impl Destination {
         match self.store.head(&location).await {
             Ok(meta) => Ok(Some(meta)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(cause) => Err(error::store(cause, "look up an object", location)),
+            Err(cause) => Err(error::store(cause, "look up an object", self.shown(&location))),
         }
     }
 
@@ -118,9 +126,9 @@ impl Destination {
         let content = match self.store.get(&location).await {
             Ok(found) => found.bytes().await,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(cause) => return Err(error::store(cause, "read an object", location)),
+            Err(cause) => return Err(error::store(cause, "read an object", self.shown(&location))),
         };
-        content.map(Some).map_err(|cause| error::store(cause, "read an object", &location))
+        content.map(Some).map_err(|cause| error::store(cause, "read an object", self.shown(&location)))
     }
 
     /// Reads a small JSON document, or `None` if it does not exist.
@@ -129,7 +137,7 @@ impl Destination {
         let location = self.location(relative);
         serde_json::from_slice(&content).map(Some).map_err(|cause| {
             Error::new(ErrorKind::ContractViolated, "the document is not what this version writes")
-                .with("object", location)
+                .with("object", self.shown(&location))
                 .with_source(cause)
         })
     }
@@ -154,7 +162,7 @@ impl Destination {
             None => {
                 let location = self.location(relative);
                 let put = self.store.put(&location, PutPayload::from(content)).await;
-                put.map(|_| ()).map_err(|cause| error::store(cause, "write an object", location))
+                put.map(|_| ()).map_err(|cause| error::store(cause, "write an object", self.shown(&location)))
             }
         }
     }
@@ -175,7 +183,7 @@ impl Destination {
             let mut content = Vec::new();
             reader.read_to_end(&mut content).await.map_err(failed)?;
             let put = self.store.put(&location, PutPayload::from(Bytes::from(content))).await;
-            return put.map(|_| ()).map_err(|cause| error::store(cause, "write an object", location));
+            return put.map(|_| ()).map_err(|cause| error::store(cause, "write an object", self.shown(&location)));
         }
         self.upload_in_pieces(&mut reader, &location, file).await
     }
@@ -186,7 +194,7 @@ impl Destination {
         location: &Path,
         file: &std::path::Path,
     ) -> Result<()> {
-        let refused = |cause| error::store(cause, "upload an object", location);
+        let refused = |cause| error::store(cause, "upload an object", self.shown(location));
         let upload = self.store.put_multipart(location).await.map_err(refused)?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PIECE_BYTES);
         loop {
@@ -213,14 +221,14 @@ impl Destination {
             return self.upload(&directory.join(from), to).await;
         }
         let (from, to) = (self.location(from), self.location(to));
-        self.store.copy(&from, &to).await.map_err(|cause| error::store(cause, "copy an object", from))
+        self.store.copy(&from, &to).await.map_err(|cause| error::store(cause, "copy an object", self.shown(&from)))
     }
 
     /// Deletes an object; one that is already gone is fine. Folders that become empty go too.
     pub(crate) async fn delete(&self, location: &Path) -> Result<()> {
         match self.store.delete(location).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(cause) => return Err(error::store(cause, "delete an object", location)),
+            Err(cause) => return Err(error::store(cause, "delete an object", self.shown(location))),
         }
         if let Some(directory) = &self.local_directory {
             let (root, file) = (directory.clone(), directory.join(self.relative(location)));

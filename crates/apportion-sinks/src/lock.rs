@@ -116,7 +116,7 @@ impl DestinationLock {
             }
         }
         Err(Error::new(ErrorKind::Locked, "other runs kept taking the lock of the destination; run again later")
-            .with("destination", destination.location("")))
+            .with("destination", destination.shown(&destination.location(""))))
     }
 
     fn hold(destination: Destination, number: u64, timing: LockTiming, document: LockDocument) -> Self {
@@ -154,7 +154,7 @@ impl DestinationLock {
                 ErrorKind::Locked,
                 "another run took over the lock of the destination, so this one publishes nothing more",
             )
-            .with("destination", shared.destination.location("")));
+            .with("destination", shared.destination.shown(&shared.destination.location(""))));
         }
         Ok(())
     }
@@ -239,7 +239,7 @@ fn refusal(destination: &Destination, document: &LockDocument) -> Error {
             document.renewed_at.format("%Y-%m-%dT%H:%M:%SZ"),
         ),
     )
-    .with("destination", destination.location(""))
+    .with("destination", destination.shown(&destination.location("")))
 }
 
 fn name(number: u64) -> String {
@@ -289,7 +289,7 @@ async fn create(destination: &Destination, number: u64, document: &LockDocument)
         Err(object_store::Error::NotImplemented { .. }) => {
             destination.write_json(&name(number), document).await.map(|()| true)
         }
-        Err(cause) => Err(error::store(cause, "take the lock of the destination", location)),
+        Err(cause) => Err(error::store(cause, "take the lock of the destination", destination.shown(&location))),
     }
 }
 

@@ -38,7 +38,7 @@ pub async fn require_conditional_put(destination: &Destination) -> Result<()> {
             Err(cause @ object_store::Error::NotImplemented { .. }) => {
                 return Err(refusal(destination).with_source(cause));
             }
-            Err(cause) => return Err(error::store(cause, "write the probe object", &location)),
+            Err(cause) => return Err(error::store(cause, "write the probe object", destination.shown(&location))),
         }
     }
     destination.delete(&location).await?;
@@ -51,5 +51,5 @@ fn refusal(destination: &Destination) -> Error {
         "this store ignores conditional writes (If-None-Match), so a Delta table could lose commits; \
          choose `parquet` or another store",
     )
-    .with("destination", destination.location(""))
+    .with("destination", destination.shown(&destination.location("")))
 }

@@ -130,6 +130,7 @@ fn two_parts(rows: &Rows) -> (usize, usize) {
                 && rows.text("x_ActivityPoolId", first).is_none()
                 && key(first) == key(*second)
                 && rows.money("EffectiveCost", first) > 1_000_000
+                && rows.money("BilledCost", first) > 1_000_000
         });
         if let Some(second) = second {
             return (first, second);

@@ -126,7 +126,7 @@ async fn a_store_that_ignores_conditional_writes_is_refused() {
     assert_eq!(
         error.to_string(),
         "this store ignores conditional writes (If-None-Match), so a Delta table could lose commits; \
-         choose `parquet` or another store (destination: warehouse)"
+         choose `parquet` or another store (destination: s3://tables/warehouse)"
     );
     assert!(server.keys(BUCKET).is_empty(), "neither table nor probe is left");
 }
