@@ -28,7 +28,7 @@ use crate::objects::{self, Footer, footers};
 use crate::scan::ObjectTable;
 use crate::store::{Location, store_error};
 
-pub use spans::{ListedObject, spans};
+pub use spans::{ListedObject, Span, spans};
 
 /// Precision of telemetry quantities.
 pub const QUANTITY_PRECISION: u8 = 38;

@@ -18,7 +18,7 @@ pub struct ListedObject {
     /// Location, size, entity tag.
     pub meta: ObjectMeta,
     /// Microseconds since 1970 (UTC), both inside; `None` when the object has no usable statistics.
-    pub span: Option<(i64, i64)>,
+    pub span: Span,
 }
 
 impl ListedObject {
@@ -29,6 +29,9 @@ impl ListedObject {
             .is_none_or(|(first, last)| last >= range.from.timestamp_micros() && first < range.to.timestamp_micros())
     }
 }
+
+/// First and last time of an object; `None` when its statistics do not tell.
+pub type Span = Option<(i64, i64)>;
 
 /// Objects whose footers are read at the same time.
 const CONCURRENT: usize = 32;
@@ -41,16 +44,12 @@ const CONCURRENT: usize = 32;
 /// [`apportion_spec::ErrorKind::ContractViolated`] for an object that is not readable Parquet, errors of the store.
 pub async fn spans<F>(location: &Location, columns: &TelemetryColumns, known: F) -> Result<Vec<ListedObject>>
 where
-    F: Fn(&ObjectMeta) -> Option<Option<(i64, i64)>>,
+    F: Fn(&ObjectMeta) -> Option<Span>,
 {
     let named = |error: apportion_spec::Error| error.with("telemetry", &columns.name);
-    let objects: Vec<(ObjectMeta, Option<Option<(i64, i64)>>)> = list(location)
-        .await
-        .map_err(named)?
-        .into_iter()
-        .map(|meta| (known(&meta), meta))
-        .map(|(span, meta)| (meta, span))
-        .collect();
+    let objects = list(location).await.map_err(named)?;
+    let objects: Vec<(ObjectMeta, Option<Span>)> =
+        objects.into_iter().map(|meta| (meta.clone(), known(&meta))).collect();
     futures::stream::iter(objects)
         .map(|(meta, known)| async move {
             if let Some(span) = known {

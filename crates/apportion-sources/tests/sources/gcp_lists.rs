@@ -93,7 +93,7 @@ fn file() -> Bytes {
             (ColumnWriter::Int64ColumnWriter(writer), Leaf::Times(values, defined)) => {
                 writer.write_batch(&values, Some(&defined), None).unwrap();
             }
-            _ => panic!("the leaf has another type than the schema says"),
+            _ => unreachable!("the leaf has another type than the schema says"),
         }
         column.close().unwrap();
     }
