@@ -5,12 +5,17 @@ Rates and quantities are integers in small units; their product is divided once,
 at most eight decimals and is the double nearest to them, as in a real export.
 """
 
+import calendar
 import functools
+import os
 from types import SimpleNamespace
 
 import numpy as np
 
-PERIOD, YEAR, MONTH, DAYS = "2026-01", 2026, 1, 31
+# Another month than the benchmark's is chosen before anything is imported; see benches/year.py.
+PERIOD = os.environ.get("APPORTION_BENCH_MONTH", "2026-01")
+YEAR, MONTH = (int(part) for part in PERIOD.split("-"))
+DAYS = calendar.monthrange(YEAR, MONTH)[1]
 HOURS = DAYS * 24
 PAYER = "100000000000"
 ACCOUNTS = [f"{200000000000 + 7919 * n}" for n in range(24)]

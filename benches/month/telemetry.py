@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .estate import CUSTOMERS, DAYS, HOURS
+from .estate import CUSTOMERS, DAYS, HOURS, PERIOD
 from .lines import HOUR_MS, MONTH_START, words
 
 SHAPES = {  # services, steps, milliseconds per step, mean quantity
@@ -48,7 +48,7 @@ def write(root, rows):
             part = table(name, steps * day // DAYS, steps * (day + 1) // DAYS)
             total += part.num_rows
             writer = writer or pq.ParquetWriter(
-                root / name / "2026-01.parquet", part.schema, compression="zstd",
+                root / name / f"{PERIOD}.parquet", part.schema, compression="zstd",
                 store_schema=False)
             writer.write_table(part)
         writer.close()

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use apportion_testkit::s3::{Fault, S3Server};
 
-use crate::estate::{bill, bill_key, objects, pipeline};
+use crate::estate::{bill, bill_key, estate, objects, pipeline};
+use crate::sample::content;
 use crate::support::{Workspace, apportion, transcript};
 
 const BUCKET: &str = "acme";
@@ -208,4 +209,33 @@ fn of_two_runs_at_the_same_time_one_is_refused() {
     first.kill().expect("kill");
     first.wait().expect("end");
     world.run_ok();
+}
+
+#[test]
+fn a_backfill_killed_again_and_again_on_disk_ends_in_the_same_bytes() {
+    let backfill = ["backfill", "pipeline.yaml", "--from", "2026-01", "--to", "2026-03", "--parallel", "2"];
+    let whole = estate("");
+    let begun = Instant::now();
+    whole.run_ok(&backfill);
+    let duration = begun.elapsed();
+    let workspace = estate("");
+    // Killed at seven points of an undisturbed run; each attempt goes on where the one before ended.
+    let mut killed = 0;
+    for part in 1..8 {
+        let mut child = apportion()
+            .args(backfill)
+            .current_dir(workspace.path(""))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("binary");
+        std::thread::sleep(duration * part / 8);
+        killed += usize::from(child.try_wait().expect("status").is_none());
+        child.kill().expect("kill -9");
+        child.wait().expect("end");
+    }
+    assert!(killed > 0, "every attempt was over before it was killed");
+    workspace.run_ok(&backfill);
+    assert!(content(&workspace, "tables") == content(&whole, "tables"), "a kill left a trace");
+    workspace.run_ok(&["verify", "pipeline.yaml"]);
 }
