@@ -54,18 +54,18 @@ impl UnitWork {
         self.started.elapsed().as_secs_f64()
     }
 
-    /// Notes the objects read and their digest.
-    pub(crate) fn read<'a>(&mut self, objects: impl Iterator<Item = &'a ObjectMeta>) {
-        let objects: Vec<&ObjectMeta> = objects.collect();
-        for object in &objects {
+    /// Notes the objects read, under the names the user knows them by, and their digest.
+    pub(crate) fn read<'a>(&mut self, objects: impl Iterator<Item = (String, &'a ObjectMeta)>) {
+        let objects: Vec<(String, &ObjectMeta)> = objects.collect();
+        self.entry.input_digest = Some(changes::of_objects(objects.iter().map(|(_, object)| *object)));
+        for (name, object) in objects {
             self.entry.inputs.push(InputObject {
-                object: object.location.to_string(),
+                object: name,
                 bytes: object.size,
                 e_tag: object.e_tag.clone(),
                 last_modified: Some(object.last_modified),
             });
         }
-        self.entry.input_digest = Some(changes::of_objects(objects));
     }
 
     /// Notes the sums of one currency.

@@ -77,7 +77,7 @@ pub(crate) async fn normalize(
 ) -> Result<SourceUnitReport> {
     let discovered = unit.discovered()?;
     work.listing_digest.clone_from(&unit.listing_digest);
-    work.read(discovered.objects.iter());
+    work.read(discovered.objects.iter().map(|object| (unit.reader.name(object), object)));
     work.entry.manifest = discovered.manifest.as_ref().map(version);
     let staging = run.staging()?;
     let context = run.engine.new_context();

@@ -127,8 +127,7 @@ fn planned(unit: &Unit<'_>) -> PlannedUnit {
         format: unit.source.format.as_str(),
         cost_basis: unit.source.cost_basis_in(unit.period).as_str(),
         reasons: unit.reasons().to_vec(),
-        objects: found
-            .map_or_else(Vec::new, |it| it.objects.iter().map(|object| object.location.to_string()).collect()),
+        objects: found.map_or_else(Vec::new, |it| it.objects.iter().map(|object| unit.reader.name(object)).collect()),
         bytes: found.map_or(0, bytes),
         manifest: found.and_then(|it| it.manifest.as_ref().map(version)),
         notes: found.map_or_else(Vec::new, |it| it.notes.clone()),
@@ -170,7 +169,11 @@ fn render(report: &PlanReport) -> String {
             ]
         })
         .collect();
-    let mut text = columns(&["Would read", "format", "basis", "objects", "size", "version"], &rows);
+    let mut text = if rows.is_empty() {
+        "Would read nothing: no export changed".to_owned()
+    } else {
+        columns(&["Would read", "format", "basis", "objects", "size", "version"], &rows)
+    };
     for unit in &to_read {
         let because = (!unit.reasons.is_empty()).then(|| format!("because {}", unit.reasons.join("; ")));
         for note in because.iter().chain(&unit.notes).chain(&unit.error) {

@@ -165,6 +165,11 @@ impl OpenTelemetry {
         self.tables.iter().flat_map(TelemetryTable::objects)
     }
 
+    /// Objects of all tables, under the names the user knows them by.
+    pub(crate) fn named_objects(&self) -> impl Iterator<Item = (String, &object_store::ObjectMeta)> {
+        self.tables.iter().flat_map(TelemetryTable::named_objects)
+    }
+
     /// Checks after reading that nothing was replaced meanwhile.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use apportion_sources::{self as sources, inventory};
 use apportion_sources::{DiscoveredUnit, Inventory, Location, ManifestIdentity, SourceTable, StoreOptions};
 use apportion_spec::pipeline::{Source, SourceFormat};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+use object_store::ObjectMeta;
 
 use crate::changes::{self, Decisive, Published};
 use crate::project::{PeriodSelection, Project};
@@ -26,6 +27,11 @@ impl OpenSource {
         let location = Location::open(&source.location, &project.base, &StoreOptions::from(&source.store)).await?;
         let inventory = inventory(sources::format(source.format), &location).await?;
         Ok(Self { format: source.format, location, inventory, kept: source.keep.clone() })
+    }
+
+    /// An object as the user knows it: with its bucket, or as a path on disk.
+    pub(crate) fn name(&self, object: &ObjectMeta) -> String {
+        self.location.name(&object.location)
     }
 
     /// Opens discovered objects as the relation of their format.

@@ -172,8 +172,9 @@ impl Location {
         &self.scan_url
     }
 
-    /// An object of this location as messages name it.
-    pub(crate) fn name(&self, path: &Path) -> String {
+    /// An object of this location as messages name it: with its bucket, or as a path on disk.
+    #[must_use]
+    pub fn name(&self, path: &Path) -> String {
         if self.url.scheme() == "file" {
             format!("/{path}")
         } else {

@@ -109,6 +109,11 @@ impl TelemetryTable {
         &self.objects
     }
 
+    /// The objects under the names the user knows them by: with their bucket, or as paths on disk.
+    pub fn named_objects(&self) -> impl Iterator<Item = (String, &ObjectMeta)> {
+        self.objects.iter().map(|object| (self.location.name(&object.location), object))
+    }
+
     /// Checks after reading that no object was replaced or removed meanwhile.
     ///
     /// # Errors
