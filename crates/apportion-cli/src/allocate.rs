@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apportion_engine::allocation::{AllocationPlan, Allocator};
+use apportion_sinks::units::PublishedUnit;
 use apportion_sinks::{
     PartitionReference, Provenance, PublishUnit, StagedTable, TableSpec, published_table, staged_table,
 };
@@ -27,6 +28,7 @@ use crate::tables::{
     UNIT_ECONOMICS_MONTHLY,
 };
 use crate::telemetry::ListedTelemetry;
+use crate::withdraw::{self, left_over};
 
 /// The allocation of a run: the plan and what it needs.
 #[derive(Debug)]
@@ -51,13 +53,14 @@ impl<'a> Allocation<'a> {
         Self { run, plan: Arc::new(plan), telemetry }
     }
 
-    /// Allocates and publishes one billing period.
+    /// Allocates and publishes one billing period. `before` is what is published of it.
     ///
     /// # Errors
     /// Whatever stopped it; nothing of the period's allocation was published then.
     pub(crate) async fn period(
         &self,
         period: BillingPeriod,
+        before: Option<&PublishedUnit>,
         ledger: &Ledger,
         work: &mut UnitWork,
     ) -> Result<AllocationReport> {
@@ -115,6 +118,9 @@ impl<'a> Allocation<'a> {
         }
         for (source, rows) in proof {
             reconcile::publish(run, &staging, rows, "allocation", &source, period, provenance.clone(), work).await?;
+        }
+        if let Some(before) = before {
+            withdraw::empty(run, left_over(before, work), &provenance, work).await?;
         }
         work.step("publish");
         let changed = work.entry.published.iter().any(|published| published.changed);

@@ -83,7 +83,7 @@ pub struct RunArgs {
     /// Do everything again, changed or not
     #[arg(long)]
     pub force: bool,
-    /// Publish months that became suspiciously small as well
+    /// Publish months that became suspiciously small as well, and withdraw charges of sources that are gone
     #[arg(long)]
     pub accept_smaller: bool,
     /// Write the tables here instead of the pipeline's destination

@@ -5,7 +5,7 @@
 //! an allocation also the charges and the telemetry it reads; and when its tables are still there.
 //! Whatever cannot be compared is done again, which changes nothing when nothing changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use apportion_engine::ModelGraph;
 use apportion_sinks::Destination;
@@ -40,8 +40,7 @@ impl Published {
     /// Those of the destination's store.
     pub(crate) async fn read(destination: &Destination, forced: bool) -> Result<Self> {
         let index = UnitIndex::read(destination).await?;
-        let sizes =
-            if index.units.is_empty() { BTreeMap::new() } else { object_sizes(destination, &PUBLISHED).await? };
+        let sizes = object_sizes(destination, &PUBLISHED).await?;
         Ok(Self { index, sizes, forced })
     }
 
@@ -130,6 +129,33 @@ impl Published {
             .collect()
     }
 
+    /// Sources and billing periods that have published charges, or had some whose objects still lie there.
+    pub(crate) fn charges_found(&self) -> BTreeSet<(String, BillingPeriod)> {
+        let folder = |object: &str| {
+            let mut folders = object.strip_prefix(FOCUS_CHARGES)?.split('/').skip(1);
+            let source = folders.next()?.strip_prefix("x_Source=")?;
+            let period = folders.next()?.strip_prefix("x_BillingPeriod=")?;
+            Some((source.to_owned(), period.parse().ok()?))
+        };
+        let unit = |key: &str| {
+            let (source, period) = key.strip_prefix(FOCUS_CHARGES)?.strip_prefix('/')?.split_once('/')?;
+            Some((source.to_owned(), period.parse().ok()?))
+        };
+        let listed = self.sizes.keys().filter_map(|object| folder(object));
+        listed.chain(self.index.units.keys().filter_map(|key| unit(key))).collect()
+    }
+
+    /// Whether objects lie where charges of a source are published.
+    pub(crate) fn has_charge_objects(&self, source: &str, period: BillingPeriod) -> bool {
+        let folder = format!("{FOCUS_CHARGES}/x_Source={source}/x_BillingPeriod={period}/");
+        self.sizes.keys().any(|object| object.starts_with(&folder))
+    }
+
+    /// Forgets a unit that was withdrawn.
+    pub(crate) fn forget(&mut self, key: &str) {
+        self.index.units.remove(key);
+    }
+
     /// Takes note of a unit that was just published.
     pub(crate) fn remember(&mut self, key: String, unit: PublishedUnit) {
         for entry in &unit.published {
@@ -142,6 +168,9 @@ impl Published {
         let mut reasons = Vec::new();
         if self.forced {
             reasons.push("it was asked for with --force".to_owned());
+        }
+        if unit.withdrawn {
+            reasons.push("its withdrawal was begun".to_owned());
         }
         if unit.engine_version != ENGINE_VERSION {
             reasons.push(format!("apportion {ENGINE_VERSION} follows {}", unit.engine_version));

@@ -171,6 +171,18 @@ impl Ledger {
         self.document.lock().await.record(unit.entry).await
     }
 
+    /// A unit ended whose published content was taken away.
+    ///
+    /// # Errors
+    /// Those of the destination's store.
+    pub(crate) async fn end_withdrawn(&self, unit: UnitWork, error: Option<&Error>) -> Result<()> {
+        if error.is_some() {
+            return self.end(unit, error).await;
+        }
+        let entry = UnitEntry { finished_at: Some(Utc::now()), status: UnitStatus::Withdrawn, ..unit.entry };
+        self.document.lock().await.record(entry).await
+    }
+
     /// The run ended; so many units had nothing to be done.
     ///
     /// # Errors

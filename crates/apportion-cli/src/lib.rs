@@ -42,6 +42,7 @@ mod telemetry;
 mod units;
 mod vacuum;
 mod verify;
+mod withdraw;
 
 use apportion_spec::{Error, ErrorKind, Result};
 use clap::CommandFactory;

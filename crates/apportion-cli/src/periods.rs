@@ -1,5 +1,7 @@
 //! The work of a run, period by period: what changed is computed, the rest is left alone.
 
+mod withdrawals;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -24,6 +26,7 @@ use crate::run::{Run, seconds};
 use crate::survey::TelemetrySurvey;
 use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED};
 use crate::units::{OpenSources, Unit, Units};
+use crate::withdraw::{Orphan, orphans};
 
 /// What the periods of one run share.
 struct Work<'a> {
@@ -36,6 +39,8 @@ struct Work<'a> {
     allocation: Option<Allocation<'a>>,
     /// Billing periods that have a certificate.
     certificates: BTreeSet<String>,
+    /// Published charges that the pipeline does not account for.
+    orphans: BTreeMap<BillingPeriod, Vec<Orphan>>,
     ledger: Ledger,
     progress: Progress,
 }
@@ -75,13 +80,16 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
     let mut published = Published::read(&run.destination.place, args.force).await?;
     let units = sources.discover(selection, &published, &decisive).await?;
     let survey = if plan.is_some() { take_survey(run).await } else { None };
-    let periods = units.periods();
+    let orphans = orphans(&run.project.pipeline, &run.destination, &run.tables, &published, selection).await?;
+    let periods: BTreeSet<BillingPeriod> = units.periods().into_iter().chain(orphans.keys().copied()).collect();
     let open: BTreeSet<BillingPeriod> = periods
         .iter()
         .copied()
         .filter(|period| {
             let reasons = || published.allocation_reasons(&decisive, *period, survey.as_ref());
-            units.of(*period).any(|unit| !unit.is_up_to_date()) || (plan.is_some() && !reasons().is_empty())
+            orphans.contains_key(period)
+                || units.of(*period).any(|unit| !unit.is_up_to_date())
+                || (plan.is_some() && !reasons().is_empty())
         })
         .collect();
     let allocation = match plan {
@@ -116,6 +124,7 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
         survey,
         allocation,
         certificates: certified_periods(&run.destination.place).await?,
+        orphans,
         ledger,
         progress,
     };
@@ -186,6 +195,13 @@ impl Work<'_> {
             return Ok(outcome);
         }
         let phase = Instant::now();
+        let orphans = self.orphans.get(&period).map_or(&[][..], Vec::as_slice);
+        if !self.run.accept_smaller && orphans.iter().any(|orphan| !orphan.decided) {
+            return self.hold(period, orphans).await;
+        }
+        for orphan in orphans {
+            outcome.sources.push(self.withdraw(orphan, period).await?);
+        }
         for unit in self.units.of(period) {
             outcome.sources.push(self.charges(unit, period).await?);
         }
@@ -247,6 +263,9 @@ impl Work<'_> {
                 published.allocation(period).cloned(),
             )
         };
+        if let Some(before) = before.as_ref().filter(|_| charges.is_empty()) {
+            return self.withdraw_allocation(before, period).await;
+        }
         let Some(allocation) = self.allocation.as_ref().filter(|_| !reasons.is_empty()) else {
             let mut report = AllocationReport { status: Status::UpToDate, ..AllocationReport::empty(period) };
             if let Some(before) = before {
@@ -258,7 +277,7 @@ impl Work<'_> {
         let mut work = self.ledger.begin(ALLOCATED_CHARGES, None, period, &reasons).await?;
         work.charges = charges;
         let publishing = work.publishing.clone();
-        let allocated = allocation.period(period, &self.ledger, &mut work);
+        let allocated = allocation.period(period, before.as_ref(), &self.ledger, &mut work);
         let outcome = self.run.stop().or(&publishing, allocated).await;
         let seconds = work.seconds();
         if let Ok(report) = &outcome {
@@ -296,6 +315,7 @@ impl Work<'_> {
             computed_from: work.charges.clone(),
             telemetry: self.survey.as_ref().map(|it| it.fingerprints(&work.telemetry_spans)).unwrap_or_default(),
             telemetry_spans: work.telemetry_spans.clone(),
+            withdrawn: false,
             rows: entry.rows.unwrap_or_default(),
             sums: entry.sums.clone(),
             allocated: texts(allocation.map(|report| &report.allocated_effective)),

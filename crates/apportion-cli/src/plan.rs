@@ -1,8 +1,10 @@
 //! `apportion plan`: what a run would read and write, and why. Nothing is written.
 
+use std::collections::BTreeMap;
+
 use apportion_engine::ModelGraph;
 use apportion_sinks::units::TelemetryIndex;
-use apportion_spec::Result;
+use apportion_spec::{BillingPeriod, Result};
 use serde::Serialize;
 
 use crate::args::{ReportFormat, RunArgs};
@@ -12,8 +14,9 @@ use crate::exit::ExitStatus;
 use crate::output::{self, columns, size};
 use crate::project::{PeriodSelection, Project};
 use crate::survey::TelemetrySurvey;
-use crate::tables::{FOCUS_CHARGES, PUBLISHED, RECONCILIATION, REPORTING_CHARGES};
+use crate::tables::{FOCUS_CHARGES, PUBLISHED, RECONCILIATION, REPORTING_CHARGES, Tables};
 use crate::units::{OpenSources, Unit, Units, bytes, version};
+use crate::withdraw::{Orphan, orphans};
 
 #[derive(Debug, Serialize)]
 struct PlannedUnit {
@@ -38,7 +41,18 @@ struct PlanReport {
     allocations: Vec<PlannedAllocation>,
     rules: Vec<PlannedRule>,
     writes: Vec<String>,
+    withdrawals: Vec<PlannedWithdrawal>,
     notes: Vec<String>,
+}
+
+/// Published charges that the pipeline does not account for.
+#[derive(Debug, Serialize)]
+struct PlannedWithdrawal {
+    billing_period: String,
+    source: String,
+    /// Whether they would be withdrawn; else their month would be held back as it is.
+    accepted: bool,
+    message: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,7 +88,10 @@ pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
     let units = sources.discover(&selection, &published, &decisive).await?;
     let remembered = TelemetryIndex::read(&destination.place).await?;
     let survey = TelemetrySurvey::take(&project, &remembered).await.ok();
-    let report = describe(&project, &units, &published, &decisive, survey.as_ref(), destination.shown);
+    let tables = Tables::new(Some(&project.pipeline));
+    let orphans = orphans(&project.pipeline, &destination, &tables, &published, &selection).await?;
+    let mut report = describe(&project, &units, &published, &decisive, survey.as_ref(), destination.shown);
+    report.withdrawals = withdrawals(&orphans, args.accept_smaller);
     match args.format {
         ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report).unwrap_or_default()),
         ReportFormat::Table => output::result(&render(&report)),
@@ -115,8 +132,27 @@ fn describe(
         units: units.all().iter().map(planned).collect(),
         allocations,
         rules: rules.collect(),
+        withdrawals: Vec::new(),
         notes: units.notes.clone(),
     }
+}
+
+fn withdrawals(orphans: &BTreeMap<BillingPeriod, Vec<Orphan>>, accepted: bool) -> Vec<PlannedWithdrawal> {
+    let all = orphans.iter().flat_map(|(period, orphans)| orphans.iter().map(move |orphan| (period, orphan)));
+    all.map(|(period, orphan)| {
+        let accepted = accepted || orphan.decided;
+        PlannedWithdrawal {
+            billing_period: period.to_string(),
+            source: orphan.source.clone(),
+            accepted,
+            message: if accepted {
+                format!("what it published would be withdrawn, because {}", orphan.reason)
+            } else {
+                orphan.held().message().to_owned()
+            },
+        }
+    })
+    .collect()
 }
 
 fn planned(unit: &Unit<'_>) -> PlannedUnit {
@@ -187,6 +223,9 @@ fn render(report: &PlanReport) -> String {
     let allocated = report.allocations.iter().filter(|allocation| allocation.reasons.is_empty()).count();
     if !rest.is_empty() || allocated > 0 {
         text.push_str(&format!("\n\nUp to date: {} units of charges, {allocated} allocations", rest.len()));
+    }
+    for withdrawal in &report.withdrawals {
+        text.push_str(&format!("\n  {} {}: {}", withdrawal.billing_period, withdrawal.source, withdrawal.message));
     }
     for note in &report.notes {
         text.push_str(&format!("\n  {note}"));

@@ -43,6 +43,8 @@ pub(crate) enum Status {
     Unchanged,
     /// Nothing it is made from changed, so it was not computed again.
     UpToDate,
+    /// The pipeline no longer accounts for it; what was published of it is gone.
+    Withdrawn,
     /// It became suspiciously small and waits to be accepted; what was published before stays.
     Held,
     /// The run was asked to stop before it was published.

@@ -30,6 +30,7 @@ const fn status(status: Status) -> &'static str {
         Status::Published => "published",
         Status::Unchanged => "unchanged",
         Status::UpToDate => "up to date",
+        Status::Withdrawn => "withdrawn",
         Status::Held => "HELD BACK",
         Status::Stopped => "stopped",
         Status::Failed => "FAILED",

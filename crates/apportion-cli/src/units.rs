@@ -202,14 +202,15 @@ impl<'a> OpenSources<'a> {
         let mut units = Vec::new();
         let mut notes = Vec::new();
         for (source, reader) in &self.sources {
-            let existing: BTreeSet<BillingPeriod> = reader.inventory.periods().collect();
+            let existing: BTreeSet<BillingPeriod> =
+                reader.inventory.periods().filter(|period| source.covers(*period)).collect();
             let is_published = |period: BillingPeriod| published.charges(&source.name, period).is_some();
             let (mut periods, others): (BTreeSet<BillingPeriod>, BTreeSet<BillingPeriod>) =
                 existing.iter().partition(|period| selection.includes(**period, is_published(**period)));
             if let PeriodSelection::Named(named) = selection {
-                periods.extend(named);
+                periods.extend(named.iter().filter(|period| source.covers(**period)));
             }
-            notes.extend(not_looked_at(&source.name, selection, &existing, &others, published));
+            notes.extend(not_looked_at(source, selection, &existing, &others, published));
             for period in periods {
                 units.push(find(source, reader, period, published, decisive).await);
             }
@@ -256,30 +257,31 @@ async fn find<'a>(
 
 /// Periods a person may have expected and that the selection leaves out.
 fn not_looked_at(
-    source: &str,
+    source: &Source,
     selection: &PeriodSelection,
     existing: &BTreeSet<BillingPeriod>,
     others: &BTreeSet<BillingPeriod>,
     published: &Published,
 ) -> Vec<String> {
+    let Source { name, .. } = source;
     let mut notes = Vec::new();
     if let PeriodSelection::Open { current, .. } = selection {
         let older: Vec<&BillingPeriod> = others.iter().filter(|period| *period <= current).collect();
         if let (Some(first), Some(last)) = (older.first(), older.last()) {
             notes.push(format!(
-                "{source}: {} older billing periods were never published; publish them with \
+                "{name}: {} older billing periods were never published; publish them with \
                  `apportion backfill … --from {first} --to {last}`",
                 older.len()
             ));
         }
     }
     let gone: Vec<String> = published
-        .periods_of(source)
-        .filter(|period| selection.includes(*period, true) && !existing.contains(period))
+        .periods_of(name)
+        .filter(|period| source.covers(*period) && selection.includes(*period, true) && !existing.contains(period))
         .map(|period| period.to_string())
         .collect();
     if !gone.is_empty() {
-        notes.push(format!("{source}: the export no longer has {}; what is published of it stays", gone.join(", ")));
+        notes.push(format!("{name}: the export no longer has {}; what is published of it stays", gone.join(", ")));
     }
     notes
 }

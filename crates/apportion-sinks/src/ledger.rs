@@ -129,6 +129,8 @@ pub enum UnitStatus {
     Published,
     /// The content was already published.
     Unchanged,
+    /// What was published of it is no longer there, because the pipeline does not account for it any more.
+    Withdrawn,
     /// Nothing was to be done.
     Skipped,
     /// It became suspiciously small and waits for a person to accept it.
@@ -149,6 +151,7 @@ impl UnitStatus {
             Self::Checked => "checked",
             Self::Published => "published",
             Self::Unchanged => "unchanged",
+            Self::Withdrawn => "withdrawn",
             Self::Skipped => "skipped",
             Self::Held => "held",
             Self::Stopped => "stopped",

@@ -52,6 +52,8 @@ pub struct PublishedUnit {
     /// Spans of time of the telemetry read: first second inside and first second after, in
     /// seconds since 1970 (UTC).
     pub telemetry_spans: Vec<(i64, i64)>,
+    /// Whether it is being withdrawn: a person accepted that, and whoever comes next finishes it.
+    pub withdrawn: bool,
     /// Rows of the unit's first table.
     pub rows: u64,
     /// Sums per cost ledger and currency.

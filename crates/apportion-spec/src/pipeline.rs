@@ -89,6 +89,10 @@ pub struct Source {
     pub cost_basis: CostBasis,
     /// Declared exceptions by billing period.
     pub cost_basis_by_period: BTreeMap<BillingPeriod, CostBasis>,
+    /// First billing period that counts.
+    pub from: Option<BillingPeriod>,
+    /// Last billing period that counts.
+    pub to: Option<BillingPeriod>,
     /// Delivered columns to keep in `x_SourceColumns`.
     pub keep: Vec<String>,
     /// Store options.
@@ -100,6 +104,12 @@ impl Source {
     #[must_use]
     pub fn cost_basis_in(&self, period: BillingPeriod) -> CostBasis {
         self.cost_basis_by_period.get(&period).copied().unwrap_or(self.cost_basis)
+    }
+
+    /// Whether the source's charges of `period` count.
+    #[must_use]
+    pub fn covers(&self, period: BillingPeriod) -> bool {
+        self.from.is_none_or(|from| from <= period) && self.to.is_none_or(|to| period <= to)
     }
 }
 

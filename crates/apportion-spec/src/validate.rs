@@ -2,6 +2,7 @@
 
 mod reporting;
 mod rules;
+mod sources;
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use crate::pipeline::{
     Allocation, Destination, Dimension, Identity, Located, Pipeline, Runs, Share, Source, Stage, Telemetry, UnitMetric,
 };
 use crate::suggest::did_you_mean;
-use crate::{BillingPeriod, Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// Columns of FOCUS and of the charge table, which the caller knows: they decide what `keep`,
 /// `match` and dimension names may say.
@@ -74,10 +75,12 @@ pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(Document).to_value()
 }
 
-/// The parts of the document that decide about figures, without the cost basis, which depends on the period.
+/// The parts of the document that decide about figures, without what depends on the period: the cost basis and
+/// the periods that count.
 fn identity(document: &Document) -> Identity {
     let source = |source: &wire::Source| {
-        let wire::Source { format, location, keep, store, cost_basis: _, cost_basis_by_period: _ } = source;
+        let wire::Source { format, location, keep, store, cost_basis: _, cost_basis_by_period: _, from: _, to: _ } =
+            source;
         format!("{format:?} {location:?} {keep:?} {store:?}")
     };
     Identity {
@@ -107,9 +110,11 @@ impl Validator<'_> {
             self.wrong(&["sources"], "a pipeline needs at least one source");
         }
         self.plain_name(&["name"], "pipeline", &document.name);
+        let sources: Vec<Source> = document.sources.iter().map(|(name, source)| self.source(name, source)).collect();
+        self.no_export_twice(&sources);
         Pipeline {
             name: document.name.clone(),
-            sources: document.sources.iter().map(|(name, source)| self.source(name, source)).collect(),
+            sources,
             telemetry: document.telemetry.iter().map(|(name, telemetry)| self.telemetry(name, telemetry)).collect(),
             dimensions: document.dimensions.iter().map(|(name, text)| self.dimension(name, text)).collect(),
             allocation: document.allocation.as_ref().map(|allocation| self.allocation(allocation)),
@@ -143,32 +148,6 @@ impl Validator<'_> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || !name.chars().all(plain) {
             self.wrong(path, format!("the {what} name `{name}` may only hold letters, digits, `-` and `_`"));
-        }
-    }
-
-    fn source(&mut self, name: &str, source: &wire::Source) -> Source {
-        self.plain_name(&["sources", name], "source", name);
-        let mut by_period = std::collections::BTreeMap::new();
-        for (text, basis) in &source.cost_basis_by_period {
-            match text.parse::<BillingPeriod>() {
-                Ok(period) => {
-                    by_period.insert(period, *basis);
-                }
-                Err(error) => self.wrong(&["sources", name, "cost_basis_by_period", text], error.message()),
-            }
-        }
-        if !source.keep.is_empty() && source.format != wire::SourceFormat::Focus {
-            let message = format!("`keep` is for sources of format `focus`; `{name}` is `{}`", source.format.as_str());
-            self.wrong(&["sources", name, "keep"], message);
-        }
-        Source {
-            name: name.to_owned(),
-            format: source.format,
-            location: source.location.clone(),
-            cost_basis: source.cost_basis,
-            cost_basis_by_period: by_period,
-            keep: source.keep.clone(),
-            store: source.store.clone(),
         }
     }
 

@@ -91,6 +91,31 @@ fn references_and_shares_are_checked_together() {
 }
 
 #[test]
+fn an_export_counts_once() {
+    let sources =
+        "  aws-main: { format: aws_cur_2, location: s3://bucket/cur2/, cost_basis_by_period: { 2026-02: net } }";
+    let parse_with = |more: &str| parse(&VALID.replace(sources, &format!("{sources}\n{more}")));
+    insta::assert_snapshot!(
+        parse_with(
+            "  again: { format: aws_cur_2, location: s3://bucket/cur2 }
+  below: { format: aws_cur_2, location: s3://bucket/cur2/acme/ }
+  late: { format: focus, location: s3://bucket/focus/, from: 2026-05, to: 2026-04 }
+  wrong: { format: focus, location: s3://bucket/other/, from: 2026-5x }"
+        )
+        .unwrap_err()
+    );
+    assert!(parse_with("  other: { format: aws_cur_2, location: s3://bucket/cur22/ }").is_ok());
+    let divided = VALID.replace("location: s3://bucket/cur2/,", "location: s3://bucket/cur2/, to: 2026-02,");
+    let second = "  new: { format: focus, location: s3://bucket/cur2/, from: 2026-03 }\ntelemetry:";
+    let pipeline = parse(&divided.replace("telemetry:", second)).unwrap();
+    let covering = |period: &str| {
+        let period = period.parse().unwrap();
+        pipeline.sources.iter().filter(|source| source.covers(period)).map(|it| it.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((covering("2026-02"), covering("2026-03")), (vec!["aws-main".to_owned()], vec!["new".to_owned()]));
+}
+
+#[test]
 fn malformed_yaml_names_line_and_column() {
     insta::assert_snapshot!(parse("version: 1\nname: [a\nsources: {}\n").unwrap_err());
     insta::assert_snapshot!(parse("version: 2\nname: a\nsources: {}\ndestination: { location: x }\n").unwrap_err());

@@ -30,3 +30,4 @@ mod support;
 mod tidy;
 mod vacuum;
 mod verify;
+mod withdrawn;

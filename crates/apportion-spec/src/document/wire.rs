@@ -56,6 +56,12 @@ pub struct Source {
     /// Exceptions to `cost_basis`, by billing period (`2026-01: net`).
     #[serde(default)]
     pub cost_basis_by_period: BTreeMap<String, CostBasis>,
+    /// First billing period that counts (`2024-07`); earlier ones belong to another source or to none.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// Last billing period that counts.
+    #[serde(default)]
+    pub to: Option<String>,
     /// focus: columns of the export's own (`x_…`) that go into `x_SourceColumns` of `focus_charges`.
     #[serde(default)]
     pub keep: Vec<String>,

@@ -41,7 +41,7 @@ impl Validator<'_> {
         }
     }
 
-    fn month(&mut self, path: &[&str], month: &str) -> Option<BillingPeriod> {
+    pub(super) fn month(&mut self, path: &[&str], month: &str) -> Option<BillingPeriod> {
         match month.parse() {
             Ok(month) => Some(month),
             Err(error) => {

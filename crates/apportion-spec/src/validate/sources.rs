@@ -1,0 +1,63 @@
+//! Checks the billing exports of a pipeline.
+
+use std::collections::BTreeMap;
+
+use super::Validator;
+use crate::document::wire;
+use crate::pipeline::Source;
+
+impl Validator<'_> {
+    pub(super) fn source(&mut self, name: &str, source: &wire::Source) -> Source {
+        self.plain_name(&["sources", name], "source", name);
+        let mut by_period = BTreeMap::new();
+        for (text, basis) in &source.cost_basis_by_period {
+            if let Some(period) = self.month(&["sources", name, "cost_basis_by_period", text], text) {
+                by_period.insert(period, *basis);
+            }
+        }
+        if !source.keep.is_empty() && source.format != wire::SourceFormat::Focus {
+            let message = format!("`keep` is for sources of format `focus`; `{name}` is `{}`", source.format.as_str());
+            self.wrong(&["sources", name, "keep"], message);
+        }
+        let from = source.from.as_ref().and_then(|text| self.month(&["sources", name, "from"], text));
+        let to = source.to.as_ref().and_then(|text| self.month(&["sources", name, "to"], text));
+        if let (Some(from), Some(to)) = (from, to)
+            && to < from
+        {
+            self.wrong(&["sources", name, "to"], format!("`to: {to}` is before `from: {from}`"));
+        }
+        Source {
+            name: name.to_owned(),
+            format: source.format,
+            location: source.location.clone(),
+            cost_basis: source.cost_basis,
+            cost_basis_by_period: by_period,
+            from,
+            to,
+            keep: source.keep.clone(),
+            store: source.store.clone(),
+        }
+    }
+
+    /// Two sources that read the same objects of the same months would bill everything twice.
+    pub(super) fn no_export_twice(&mut self, sources: &[Source]) {
+        for (index, second) in sources.iter().enumerate() {
+            let place = format!("{}/", second.location.trim_end_matches('/'));
+            let twice = |first: &&Source| {
+                let other = format!("{}/", first.location.trim_end_matches('/'));
+                let nested = first.format == second.format && (place.starts_with(&other) || other.starts_with(&place));
+                let apart = |a: &Source, b: &Source| a.to.zip(b.from).is_some_and(|(to, from)| to < from);
+                let one_store = first.store == second.store;
+                one_store && (place == other || nested) && !apart(first, second) && !apart(second, first)
+            };
+            if let Some(first) = sources.iter().take(index).find(twice) {
+                let message = format!(
+                    "the sources `{}` and `{}` read the same export, so all of it would count twice; \
+                     remove one, or divide the months with `from` and `to`",
+                    first.name, second.name
+                );
+                self.wrong(&["sources", &second.name, "location"], message);
+            }
+        }
+    }
+}
