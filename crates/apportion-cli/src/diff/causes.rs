@@ -115,7 +115,7 @@ pub(super) async fn steps(
     }
     for changed in &sources {
         steps.push(Step {
-            causes: of_source(recomputation, changed, older, notes).await?,
+            causes: of_source(recomputation, changed, (older, newer), notes).await?,
             sources: BTreeSet::from([changed.source.to_owned()]),
         });
     }
@@ -161,14 +161,16 @@ async fn telemetry_changed(
 async fn of_source(
     recomputation: &Recomputation<'_>,
     changed: &ChangedSource<'_>,
-    older: &Version,
+    (older, newer): (&Version, &Version),
     notes: &mut Vec<String>,
 ) -> Result<BTreeSet<Cause>> {
     let source = changed.source;
     let (Some(old), Some(new)) = (changed.old, changed.new) else {
-        // A source that the older configuration did not declare is a change of configuration.
-        let before = recomputation.declared(&older.provenance.configuration_digest).await?;
-        let declared = before.is_none_or(|pipeline| pipeline.sources.iter().any(|it| it.name == source));
+        // A source that one of the configurations does not declare is a change of configuration.
+        let without = if changed.old.is_none() { older } else { newer };
+        let without = recomputation.declared(&without.provenance.configuration_digest).await?;
+        let covers = |it: &Source| it.name == source && it.covers(recomputation.period);
+        let declared = without.is_none_or(|pipeline| pipeline.sources.iter().any(covers));
         return Ok(BTreeSet::from([if declared { Cause::Bill } else { Cause::Rules }]));
     };
     let (Some(old), Some(new)) = (&old.provenance, &new.provenance) else {

@@ -49,10 +49,13 @@ fn inputs(report: &DiffReport) -> String {
     }
     for charges in &inputs.charges {
         let version = |version: Option<u64>| version.map_or_else(|| "none".to_owned(), |number| number.to_string());
-        let objects = charges.objects.as_ref().map_or_else(
-            || "the ledger no longer names the objects".to_owned(),
-            super::objects::ObjectChanges::describe,
-        );
+        let unknown = match (charges.from_version, charges.to_version) {
+            (None, _) => "there were none before",
+            (_, None) => "withdrawn",
+            _ => "the ledger no longer names the objects",
+        };
+        let objects =
+            charges.objects.as_ref().map_or_else(|| unknown.to_owned(), super::objects::ObjectChanges::describe);
         lines.push(format!(
             "  charges of {}: version {} -> {} ({}), {objects}",
             charges.source,

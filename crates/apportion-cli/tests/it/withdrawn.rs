@@ -64,6 +64,17 @@ fn a_renamed_source_is_not_counted_twice() {
         assert_eq!((billed(&workspace, "focus_charges"), billed(&workspace, "allocated_charges")), published);
         assert!(run(&workspace, 0, &[]).iter().all(|unit| unit.ends_with("up_to_date")));
         workspace.run_ok(&["verify", "pipeline.yaml"]);
+        let told = workspace.run_ok(&["diff", "pipeline.yaml", "--period", "2026-01"]);
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        for line in ["charges of bill: version 1 -> none (rules), withdrawn", "-> 1 (rules), there were none before"] {
+            assert!(format == "delta" || told.contains(line), "{told}");
+        }
+        let total = told.lines().find(|line| line.starts_with("billed")).expect("total");
+        assert_eq!(
+            total.split_whitespace().collect::<Vec<_>>(),
+            ["billed", "117.75", "117.75", "0.00", "0.00"],
+            "{told}"
+        );
         if format == "parquet" {
             let fresh = estate("");
             change(&fresh, "  bill: {", "  invoice: {");
