@@ -39,8 +39,13 @@ def pipeline(options):
     text = (ROOT / "benches/pipeline.yaml").read_text(encoding="utf-8")
     head, rest = text.split("sources:\n", 1)
     _, tail = rest.split("telemetry:\n", 1)
-    export = f"{{ format: aws_cur_2, location: {options.data}/cur2/bench/ }}"
-    sources = "".join(f"  {name}: {export}\n" for name in SOURCES)
+    sources = ""
+    for name in SOURCES:
+        # Links, because two sources that read the same place are refused.
+        folder = options.data / "sources" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(options.data / "cur2/bench", folder, copy_function=os.link)
+        sources += f"  {name}: {{ format: aws_cur_2, location: {folder}/ }}\n"
     text = f"{head}sources:\n{sources}\ntelemetry:\n{tail}".replace("../target/bench", str(options.data))
     path = options.data / "year.yaml"
     path.write_text(text.replace(f"{options.data}/ours/", f"{options.data}/year/"), encoding="utf-8")
