@@ -10,7 +10,8 @@
 --          * contracted and list: the exports have no total. The cost of every charge, plus what
 --            the negotiated price times quantity, and then the public price, state above it.
 --          Nothing is left out of a charge; the other actual rows say again what the amortised say.
---          Their total is named, because in a complete delivery all actual rows are what is billed.
+--          Their total is named, because in a complete delivery all actual rows are what is billed;
+--          if it is not, the control carries a warning that the run repeats.
 --          ConversionResidual is what the stored twelve decimals lack of the delivered numbers.
 
 with
@@ -147,6 +148,11 @@ zero as (
         Ledger,
         currency,
         rows,
+        -- a cent: sums of rounded amounts need not meet to the last digit
+        coalesce(
+            abs(actual - (amortised - coalesce(spread, 0) + coalesce(bought, 0))) >= 0.01,
+            false
+        ) as is_torn,
         coalesce(actual, cast(0 as decimal(38, 12))) as actual,
         coalesce(amortised, cast(0 as decimal(38, 12))) as amortised,
         coalesce(amortised_residual, cast(0 as decimal(38, 36))) as amortised_residual,
@@ -187,6 +193,12 @@ select
             || ' less used and unused commitment ' || cast(spread as varchar)
             || ' plus commitments bought and refunded ' || cast(bought as varchar)
             || '; all actual rows: ' || cast(actual as varchar)
+            || case when is_torn
+                then '; warning: billed ' || cast(amortised - spread + bought as varchar)
+                    || ' is not the total of the actual cost export, ' || cast(actual as varchar)
+                    || ': the two exports are of different days or scopes'
+                else ''
+            end
         when 'effective' then 'all amortised rows'
         when 'contracted'
             then 'cost of every charge, negotiated price times quantity where it is more'

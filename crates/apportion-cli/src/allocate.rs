@@ -126,6 +126,7 @@ impl<'a> Allocation<'a> {
         let changed = work.entry.published.iter().any(|published| published.changed);
         report.status = if changed { Status::Published } else { Status::Unchanged };
         report.rules = allocated.rules.iter().map(RuleOutcome::from).collect();
+        notes.extend(idle_rules(&report.rules));
         notes.extend(allocated.drivers.iter().filter_map(figures::driver_note));
         work.entry.notes.clone_from(&notes);
         report.notes = notes;
@@ -212,6 +213,12 @@ impl<'a> Allocation<'a> {
         let unit = PublishUnit { table: spec, partition, parts: table.parts, provenance };
         self.run.publish(&unit, digest, work).await.map(|_| ())
     }
+}
+
+/// A rule that takes nothing is more often a typing error than a decision.
+fn idle_rules(rules: &[RuleOutcome]) -> Option<String> {
+    let idle: Vec<&str> = rules.iter().filter(|rule| rule.charges == 0).map(|rule| rule.rule.as_str()).collect();
+    (!idle.is_empty()).then(|| format!("no charge was taken by {}", idle.join(", ")))
 }
 
 impl AllocationReport {

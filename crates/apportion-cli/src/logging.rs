@@ -10,7 +10,9 @@ use tracing_subscriber::EnvFilter;
 /// Starts logging to standard error.
 pub(crate) fn start(verbose: u8) {
     let filter = match verbose {
-        0 => "apportion=info,apportion_cli=info,apportion_sources=info,apportion_sinks=info,apportion_engine=info,warn",
+        0 => {
+            "apportion=info,apportion_cli=info,apportion_sources=info,apportion_sinks=info,apportion_engine=info,aws_config=error,warn"
+        }
         1 => "apportion_cli=debug,apportion_sources=debug,apportion_sinks=debug,apportion_engine=debug,warn",
         2 => "apportion_cli=trace,apportion_sources=trace,apportion_sinks=trace,apportion_engine=trace,info",
         _ => "debug",

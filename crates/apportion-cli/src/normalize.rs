@@ -104,6 +104,7 @@ pub(crate) async fn normalize(
         notes.extend(repaired(run, &context, repairs, &parameters).await?);
     }
     let proof = reconcile::normalization(run, &context, &checked, models.control, &parameters).await?;
+    notes.extend(reconcile::warnings(&checked).await?);
     work.entry.conversion_residuals = figures::conversion_residuals(&checked).await?;
     let totals = figures::charge_totals(&checked).await?;
     for (currency, sums) in &totals {

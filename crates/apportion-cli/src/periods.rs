@@ -104,8 +104,12 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
         destination: run.destination.shown.clone(),
         table_format: format!("{:?}", run.destination.sink.format()).to_lowercase(),
         notes: units.notes.clone(),
+        unlisted: units.unlisted.iter().map(|(name, error)| (name.clone(), Failure::from(error))).collect(),
         ..RunReport::default()
     };
+    for (source, error) in units.unlisted {
+        tracing::error!(source, "{error}");
+    }
     report.seconds.insert("discover".to_owned(), seconds(started));
     let ledger = Ledger::start(run).await?;
     remember_listings(run, &units, &mut published).await?;

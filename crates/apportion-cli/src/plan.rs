@@ -42,6 +42,8 @@ struct PlanReport {
     rules: Vec<PlannedRule>,
     writes: Vec<String>,
     withdrawals: Vec<PlannedWithdrawal>,
+    /// Sources that could not be listed, and why.
+    unlisted: BTreeMap<String, String>,
     notes: Vec<String>,
 }
 
@@ -96,7 +98,7 @@ pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
         ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report).unwrap_or_default()),
         ReportFormat::Table => output::result(&render(&report)),
     }
-    let failed = report.units.iter().any(|unit| unit.error.is_some());
+    let failed = !report.unlisted.is_empty() || report.units.iter().any(|unit| unit.error.is_some());
     Ok(if failed { ExitStatus::UnitFailed } else { ExitStatus::Success })
 }
 
@@ -133,6 +135,7 @@ fn describe(
         allocations,
         rules: rules.collect(),
         withdrawals: Vec::new(),
+        unlisted: units.unlisted.iter().map(|(name, error)| (name.clone(), error.to_string())).collect(),
         notes: units.notes.clone(),
     }
 }
@@ -223,6 +226,9 @@ fn render(report: &PlanReport) -> String {
     let allocated = report.allocations.iter().filter(|allocation| allocation.reasons.is_empty()).count();
     if !rest.is_empty() || allocated > 0 {
         text.push_str(&format!("\n\nUp to date: {} units of charges, {allocated} allocations", rest.len()));
+    }
+    for (source, error) in &report.unlisted {
+        text.push_str(&format!("\n  {source}: could not be listed: {error}"));
     }
     for withdrawal in &report.withdrawals {
         text.push_str(&format!("\n  {} {}: {}", withdrawal.billing_period, withdrawal.source, withdrawal.message));

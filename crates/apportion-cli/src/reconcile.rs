@@ -40,6 +40,21 @@ pub(crate) async fn normalization(
     tied(&run.models, checked, "reconciliation__normalization", parameters).await
 }
 
+/// What the control of a provider has to say although everything ties: after `; warning: `.
+///
+/// # Errors
+/// When the registered reconciliation cannot be read.
+pub(crate) async fn warnings(checked: &SessionContext) -> Result<Vec<String>> {
+    let sql = "SELECT DISTINCT BillingCurrency, x_Control FROM reconciliation ORDER BY 1, 2";
+    let texts = rows(checked, sql).await?;
+    let warning = |row: &crate::rows::Row| {
+        let control = row.text(1);
+        let (_, warning) = control.split_once("; warning: ")?;
+        Some(format!("{}: {warning}", row.text(0)))
+    };
+    Ok(texts.iter().filter_map(warning).collect())
+}
+
 /// Reconciles the staged allocation in `context` with the charges it came from, by source.
 ///
 /// # Errors

@@ -23,6 +23,8 @@ pub(crate) struct RunReport {
     pub(crate) table_format: String,
     /// Normalization per source and billing period.
     pub(crate) sources: Vec<SourceUnitReport>,
+    /// Sources that could not be listed at all: nothing of them was looked at.
+    pub(crate) unlisted: BTreeMap<String, Failure>,
     /// Allocation per billing period.
     pub(crate) allocations: Vec<AllocationReport>,
     /// What the reader should know about the run as a whole.
@@ -219,6 +221,7 @@ impl RunReport {
         let sources = self.sources.iter().filter_map(|unit| unit.error.as_ref());
         let allocations = self.allocations.iter().filter_map(|unit| unit.error.as_ref());
         let stopped = self.stopped.then_some(ExitStatus::Stopped);
-        sources.chain(allocations).map(|failure| failure.status).chain(stopped).max().unwrap_or(ExitStatus::Success)
+        let failures = sources.chain(allocations).chain(self.unlisted.values());
+        failures.map(|failure| failure.status).chain(stopped).max().unwrap_or(ExitStatus::Success)
     }
 }

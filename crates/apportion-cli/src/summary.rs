@@ -42,7 +42,8 @@ fn up_to_date(text: &mut String, report: &RunReport) {
     let sources = report.sources.iter().filter(|unit| unit.status == Status::UpToDate).count();
     let allocations = report.allocations.iter().filter(|unit| unit.status == Status::UpToDate).count();
     if sources + allocations > 0 {
-        let all = sources == report.sources.len() && allocations == report.allocations.len();
+        let all =
+            sources == report.sources.len() && allocations == report.allocations.len() && report.unlisted.is_empty();
         let lead = if all { "Everything is up to date" } else { "Up to date" };
         let _ = writeln!(text, "{lead}: {sources} months of charges, {allocations} allocations\n");
     }
@@ -175,7 +176,8 @@ fn failures(text: &mut String, report: &RunReport) {
     let allocations = report.allocations.iter().filter_map(|unit| {
         unit.error.as_ref().map(|error| format!("  {} allocation: {}", unit.billing_period, error.message))
     });
-    let lines: Vec<String> = sources.chain(allocations).collect();
+    let unlisted = report.unlisted.iter().map(|(source, error)| format!("  {source}: {}", error.message));
+    let lines: Vec<String> = unlisted.chain(sources).chain(allocations).collect();
     if !lines.is_empty() {
         let lead = if report.stopped { "Stopped or failed" } else { "Failed or held back" };
         let _ = writeln!(text, "{lead}; what was published before is untouched\n{}\n", lines.join("\n"));
@@ -189,7 +191,7 @@ fn next_steps(text: &mut String, report: &RunReport) {
         let _ = writeln!(text, "The run was asked to stop; run again to do the rest");
     }
     if report.allocations.iter().any(|unit| unit.error.is_none()) {
-        let question = "SELECT x_AllocationTargetId, sum(EffectiveCost) AS EffectiveCost FROM allocated_charges GROUP BY 1 ORDER BY 2 DESC";
+        let question = "SELECT x_AllocationTargetId, BillingCurrency, sum(EffectiveCost) AS EffectiveCost FROM allocated_charges GROUP BY ALL ORDER BY 3 DESC";
         let _ = writeln!(text, "Next: apportion query --destination {destination} \"{question}\"");
     }
 }

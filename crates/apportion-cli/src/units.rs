@@ -23,8 +23,7 @@ pub(crate) struct OpenSource {
 }
 
 impl OpenSource {
-    async fn open(source: &Source, project: &Project) -> Result<Self> {
-        let location = Location::open(&source.location, &project.base, &StoreOptions::from(&source.store)).await?;
+    async fn open(source: &Source, location: Location) -> Result<Self> {
         let inventory = inventory(sources::format(source.format), &location).await?;
         Ok(Self { format: source.format, location, inventory, kept: source.keep.clone() })
     }
@@ -118,6 +117,8 @@ pub(crate) struct Units<'a> {
     units: Vec<Unit<'a>>,
     /// What the reader should know about periods that are not looked at.
     pub(crate) notes: Vec<String>,
+    /// Sources that could not be listed at all, and why.
+    pub(crate) unlisted: &'a [(String, Error)],
 }
 
 impl<'a> Units<'a> {
@@ -168,23 +169,48 @@ pub(crate) fn bytes(unit: &DiscoveredUnit) -> u64 {
 #[derive(Debug)]
 pub(crate) struct OpenSources<'a> {
     sources: Vec<(&'a Source, OpenSource)>,
+    /// Sources that could not be listed, and why; the others go on.
+    unlisted: Vec<(String, Error)>,
+    /// Whether sources were chosen by name: then each must have the named periods.
+    chosen: bool,
 }
 
 impl<'a> OpenSources<'a> {
     /// Opens the named sources, or all.
     ///
     /// # Errors
-    /// Those of opening a store: every source must be reachable before anything is written.
+    /// [`ErrorKind::Config`] for locations that cannot be understood, and what listing said when no source could be
+    /// listed at all.
     pub(crate) async fn open(project: &'a Project, names: &[String]) -> Result<Self> {
         let mut sources = Vec::new();
+        let mut unlisted = Vec::new();
         for source in &project.pipeline.sources {
-            if names.is_empty() || names.contains(&source.name) {
-                let reader =
-                    OpenSource::open(source, project).await.map_err(|error| error.with("source", &source.name))?;
-                sources.push((source, reader));
+            if !names.is_empty() && !names.contains(&source.name) {
+                continue;
+            }
+            let of_source = |error: Error| error.with("source", &source.name);
+            let location = Location::open(&source.location, &project.base, &StoreOptions::from(&source.store)).await;
+            let opened = match location {
+                Ok(location) => OpenSource::open(source, location).await,
+                Err(error) if error.kind() == ErrorKind::Config => return Err(of_source(error)),
+                Err(error) => Err(error),
+            };
+            match opened {
+                Ok(reader) => sources.push((source, reader)),
+                Err(error) => unlisted.push((source.name.clone(), of_source(error))),
             }
         }
-        Ok(Self { sources })
+        if sources.is_empty() && !unlisted.is_empty() {
+            return Err(unlisted.swap_remove(0).1);
+        }
+        Ok(Self { sources, unlisted, chosen: !names.is_empty() })
+    }
+
+    /// Whether another source than `name` has objects of a period.
+    fn somewhere_else(&self, name: &str, period: BillingPeriod) -> bool {
+        let has = |reader: &OpenSource| reader.inventory.periods().any(|existing| existing == period);
+        let others = self.sources.iter().filter(|(source, _)| source.name != name);
+        others.into_iter().any(|(source, reader)| source.covers(period) && has(reader))
     }
 
     /// Finds the units of the selected periods and what is to be done about each.
@@ -208,7 +234,13 @@ impl<'a> OpenSources<'a> {
             let (mut periods, others): (BTreeSet<BillingPeriod>, BTreeSet<BillingPeriod>) =
                 existing.iter().partition(|period| selection.includes(**period, is_published(**period)));
             if let PeriodSelection::Named(named) = selection {
-                periods.extend(named.iter().filter(|period| source.covers(**period)));
+                for period in named.iter().filter(|period| source.covers(**period) && !existing.contains(period)) {
+                    if self.chosen || !self.somewhere_else(&source.name, *period) {
+                        periods.insert(*period);
+                    } else if !is_published(*period) {
+                        notes.push(format!("{}: the export has nothing of {period}", source.name));
+                    }
+                }
             }
             notes.extend(not_looked_at(source, selection, &existing, &others, published));
             for period in periods {
@@ -221,7 +253,7 @@ impl<'a> OpenSources<'a> {
             return Err(Error::new(ErrorKind::NotFound, format!("{message}{more}")));
         }
         units.sort_by(|a, b| (a.period, &a.source.name).cmp(&(b.period, &b.source.name)));
-        Ok(Units { units, notes })
+        Ok(Units { units, notes, unlisted: &self.unlisted })
     }
 }
 

@@ -19,6 +19,12 @@ pub fn from_datafusion(error: &DataFusionError) -> Error {
     if let Some(known) = below(root) {
         return known;
     }
+    if let Some(text) = unreadable_time(root) {
+        let message = format!(
+            "`{text}` is no time; a text column of times holds ISO 8601, such as 2026-03-01T08:00:00Z or 2026-03-01"
+        );
+        return Error::new(ErrorKind::ContractViolated, message);
+    }
     match root {
         DataFusionError::External(external) => Error::new(ErrorKind::Internal, external.to_string()),
         DataFusionError::ArrowError(error, _) => Error::new(ErrorKind::ContractViolated, error.to_string()),
@@ -33,6 +39,13 @@ pub fn from_datafusion(error: &DataFusionError) -> Error {
         DataFusionError::Configuration(_) => Error::new(ErrorKind::Config, text(root)),
         _ => Error::new(ErrorKind::Internal, text(root)),
     }
+}
+
+/// The text that could not be read as a time, if that is what went wrong.
+fn unreadable_time(root: &DataFusionError) -> Option<String> {
+    let message = root.to_string();
+    let (_, rest) = message.split_once("Error parsing timestamp from '")?;
+    Some(rest.split('\'').next()?.to_owned())
 }
 
 /// The message of an error without DataFusion's prefix and without a backtrace.

@@ -29,7 +29,7 @@ use object_store::path::Path;
 
 use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract, entry_fields};
 use crate::csv::{self, Copies};
-use crate::discover::{DiscoveredUnit, is_csv};
+use crate::discover::{DiscoveredUnit, is_csv, only_of};
 use crate::objects::{self, Footer, footers};
 use crate::scan::ObjectTable;
 use crate::store::Location;
@@ -113,7 +113,18 @@ pub(crate) async fn conform(
         let found = check::check(&part.footers, contract, kept, part.text, name)?;
         checked.push((part, found));
     }
-    let alone = datasets::judge(&unit, contract, &checked)?;
+    if !unit.mixed_periods {
+        for footer in checked.iter().flat_map(|(part, _)| part.footers.iter().map(move |footer| (part, footer))) {
+            let (part, footer) = footer;
+            let path = &footer.meta.location;
+            let original = copies.as_ref().and_then(|copies| copies.original(path));
+            let name = original.map_or_else(|| part.location.name(path), |original| location.name(original));
+            only_of(unit.billing_period, &part.location, footer, contract)
+                .await
+                .map_err(|error| error.with("object", name))?;
+        }
+    }
+    let alone = datasets::judge(location, &unit, contract, &checked)?;
     let absent = |column: &&SourceColumn| !checked.iter().any(|(_, found)| found.has(&column.name));
     let delivered = |column: &&SourceColumn| contract.datasets.is_none_or(|datasets| datasets.column != column.name);
     let unknown: BTreeSet<String> = checked.iter().flat_map(|(_, found)| found.unknown.iter().cloned()).collect();

@@ -17,6 +17,7 @@ use apportion_spec::BillingPeriod;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
+pub(crate) use flat::only_of;
 pub use inventory::Inventory;
 
 /// The objects of one billing period, and how they were chosen.

@@ -99,7 +99,7 @@ pub(crate) async fn verify_unchanged(location: &Location, objects: &[ObjectMeta]
             Error::new(ErrorKind::Conflict, message).with("object", &name)
         };
         match location.store.head(&meta.location).await {
-            Ok(now) if now.e_tag == meta.e_tag && now.size == meta.size => Ok(()),
+            Ok(now) if bare(&now) == bare(&meta) && now.size == meta.size => Ok(()),
             Ok(_) => Err(changed("replaced")),
             Err(object_store::Error::NotFound { .. }) => Err(changed("removed")),
             Err(error) => Err(store_error(error, &name)),
@@ -136,9 +136,16 @@ impl PinnedReader {
     }
 }
 
-/// Weak tags never satisfy `If-Match`, so such an object cannot be pinned.
+/// Azure lists entity tags without the quotes that its headers have.
+fn bare(meta: &ObjectMeta) -> Option<&str> {
+    meta.e_tag.as_deref().map(|tag| tag.trim_matches('"'))
+}
+
+/// The tag for `If-Match`. Weak tags never satisfy it, so such an object cannot be pinned; one that
+/// Azure listed (`0x8DC…`) gets its quotes back.
 pub(crate) fn pin(e_tag: Option<&String>) -> Option<String> {
-    e_tag.filter(|tag| !tag.starts_with("W/")).cloned()
+    let tag = e_tag.filter(|tag| !tag.starts_with("W/"))?;
+    Some(if tag.starts_with("0x") { format!("\"{tag}\"") } else { tag.clone() })
 }
 
 async fn get(store: &dyn ObjectStore, meta: &ObjectMeta, name: &str, range: Range<u64>) -> Result<Bytes> {
@@ -190,5 +197,29 @@ impl AsyncFileReader for PinnedReader {
             reader.load_and_finish(self, size).await.map(Arc::new)
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::path::Path;
+
+    use super::*;
+
+    /// As Azure lists an object and as it answers for it: <https://learn.microsoft.com/rest/api/storageservices/list-blobs>.
+    #[test]
+    fn a_tag_is_the_same_with_and_without_quotes() {
+        let tagged = |tag: &str| ObjectMeta {
+            location: Path::from("a"),
+            last_modified: chrono::DateTime::UNIX_EPOCH,
+            size: 1,
+            e_tag: Some(tag.to_owned()),
+            version: None,
+        };
+        assert_eq!(bare(&tagged("0x8DC5F1E4A2B3C00")), bare(&tagged("\"0x8DC5F1E4A2B3C00\"")));
+        assert_ne!(bare(&tagged("0x8DC5F1E4A2B3C00")), bare(&tagged("0x8DC5F1E4A2B3C01")));
+        assert_eq!(pin(Some(&"0x8DC5F1E4A2B3C00".to_owned())).as_deref(), Some("\"0x8DC5F1E4A2B3C00\""));
+        assert_eq!(pin(Some(&"\"d41d8cd9\"".to_owned())).as_deref(), Some("\"d41d8cd9\""));
+        assert_eq!(pin(Some(&"W/\"d41d8cd9\"".to_owned())), None);
     }
 }

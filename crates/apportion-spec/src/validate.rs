@@ -112,6 +112,7 @@ impl Validator<'_> {
         self.plain_name(&["name"], "pipeline", &document.name);
         let sources: Vec<Source> = document.sources.iter().map(|(name, source)| self.source(name, source)).collect();
         self.no_export_twice(&sources);
+        self.destination_apart();
         Pipeline {
             name: document.name.clone(),
             sources,

@@ -104,6 +104,8 @@ fn an_export_counts_once() {
         )
         .unwrap_err()
     );
+    let inside = VALID.replace("{ location: out/ }", "{ location: s3://bucket/cur2/tables/ }");
+    assert!(parse(&inside).unwrap_err().contains("would lie inside the location of `aws-main`"));
     assert!(parse_with("  other: { format: aws_cur_2, location: s3://bucket/cur22/ }").is_ok());
     let divided = VALID.replace("location: s3://bucket/cur2/,", "location: s3://bucket/cur2/, to: 2026-02,");
     let second = "  new: { format: focus, location: s3://bucket/cur2/, from: 2026-03 }\ntelemetry:";

@@ -300,3 +300,28 @@ fn a_night_with_nothing_new_costs_a_handful_of_requests() {
         assert!(writes.iter().all(|key| own(key)), "{writes:?}");
     }
 }
+
+#[test]
+fn a_source_that_cannot_be_listed_or_lacks_a_month_leaves_the_others_published() {
+    let workspace = estate("");
+    let text = std::fs::read_to_string(workspace.path("pipeline.yaml")).expect("pipeline");
+    let more = text.replace("telemetry:\n", "  gone: { format: aws_cur_2, location: nothing/ }\ntelemetry:\n");
+    workspace.write("pipeline.yaml", more.as_bytes());
+    let output = workspace.run(&["run", "pipeline.yaml", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", transcript(&output, &[]));
+    let report: Json = serde_json::from_slice(&output.stdout).expect("report");
+    let message = report["unlisted"]["gone"]["message"].as_str().expect("message");
+    assert!(message.contains("nothing lies at the location"), "{message}");
+    assert!(statuses(&report).values().all(|status| status == "published"), "{report}");
+    // Alone it stops the command.
+    assert_eq!(workspace.run(&["run", "pipeline.yaml", "--source", "gone"]).status.code(), Some(1));
+    // A source of one month only is not in the way of the others.
+    workspace
+        .write("nothing/data/BILLING_PERIOD=2026-02/bill-00001.snappy.parquet", &bill("2026-02", &[("team-c", 1.0)]));
+    assert_eq!(done(&run(&workspace, &["--period", "2026-02"])), ["2026-02 allocation", "2026-02 gone"]);
+    let output = workspace.run_ok(&["run", "pipeline.yaml", "--period", "2026-01", "--format", "json"]);
+    let report: Json = serde_json::from_slice(&output.stdout).expect("report");
+    assert!(report["notes"].to_string().contains("gone: the export has nothing of 2026-01"), "{report}");
+    let output = workspace.run(&["run", "pipeline.yaml", "--period", "2025-01"]);
+    assert_eq!(output.status.code(), Some(1), "{}", transcript(&output, &[]));
+}

@@ -145,7 +145,7 @@ fn kind(property: &Value) -> String {
 #[test]
 fn command_line_reference_is_fresh() {
     let mut page = format!(
-        "{HEAD}# Command line\n\nExit codes: 0 all published or nothing to do, 1 a unit failed (the others are published), 2 usage or configuration, 3 a check stopped a publication.\n"
+        "{HEAD}# Command line\n\nExit codes: 0 all published or nothing to do, 1 a unit failed (the others are published), 2 usage or configuration, 3 a check stopped a publication or a month is held back, 4 the run was asked to stop, 75 another run holds the destination.\n"
     );
     for command in
         ["", "run", "plan", "backfill", "check", "verify", "explain", "query", "diff", "vacuum", "init", "completions"]

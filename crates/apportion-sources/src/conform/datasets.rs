@@ -11,21 +11,23 @@ use super::Part;
 use super::check::Found;
 use crate::contract::SourceContract;
 use crate::discover::DiscoveredUnit;
+use crate::store::Location;
 
 /// The dataset that all rows are of, when the export consists of a single one and may.
 pub(super) fn judge(
+    location: &Location,
     unit: &DiscoveredUnit,
     contract: &SourceContract,
     parts: &[(Part, Found)],
 ) -> Result<Option<&'static str>> {
     let Some(datasets) = contract.datasets else { return Ok(None) };
     let present: BTreeSet<&str> = parts.iter().filter_map(|(part, _)| part.dataset.as_deref()).collect();
-    let unlabelled = parts.iter().find(|(part, _)| part.dataset.is_none());
+    let unlabelled = unit.objects.iter().find(|meta| !unit.datasets.contains_key(&meta.location));
     let commitments = parts.iter().any(|(_, found)| found.has(datasets.both_needed_with));
     let [first, second] = datasets.names;
     let error = |kind, message: String| Error::new(kind, message).with("period", unit.billing_period);
-    if let (Some((part, _)), true) = (unlabelled, commitments || !present.is_empty()) {
-        let object = part.footers.first().map(|footer| part.location.name(&footer.meta.location)).unwrap_or_default();
+    if let (Some(meta), true) = (unlabelled, commitments || !present.is_empty()) {
+        let object = location.name(&meta.location);
         let message = "neither a manifest nor the path says whether the object holds actual or amortized cost; \
                        put `actual` or `amortized` into the name of its folder";
         return Err(error(ErrorKind::Config, message.to_owned()).with("object", object));

@@ -1,4 +1,7 @@
-//! Billing periods of objects whose keys do not name one.
+//! Billing periods that the rows of an object name.
+//!
+//! They decide where the key names none; where it does, they must be of the same period, because rows
+//! of another one would be in no unit at all. Rows that name none are an error for the same reason.
 //!
 //! The footer's statistics usually tell: smallest and largest billing period start are equal. Where
 //! they are missing or differ, the one column is read.
@@ -48,6 +51,29 @@ pub(super) async fn periods(
     Ok(found)
 }
 
+/// Refuses an object of a period's folder with rows of other periods, which no unit would read.
+///
+/// # Errors
+/// [`ErrorKind::ContractViolated`] naming the other periods.
+pub(crate) async fn only_of(
+    period: BillingPeriod,
+    location: &Location,
+    footer: &Footer,
+    contract: &SourceContract,
+) -> Result<()> {
+    let held = periods_of(location, footer, contract).await?;
+    let others: Vec<String> = held.iter().filter(|held| **held != period).map(ToString::to_string).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "the path says billing period {period}, but rows are of {}; they would be lost, so nothing of this period \
+         is read. Move the object to its period, or to a folder whose name says none",
+        others.join(", ")
+    );
+    Err(Error::new(ErrorKind::ContractViolated, message))
+}
+
 async fn periods_of(
     location: &Location,
     footer: &Footer,
@@ -82,11 +108,22 @@ async fn periods_of(
     }
 }
 
-/// The period when every row group's statistics agree on it.
+/// Rows without a period are in no unit.
+fn nameless(rows: usize, wanted: &SourceColumn) -> Error {
+    let name = wanted.delivered_name();
+    let message = format!("{rows} rows have no `{name}`, so nothing says which billing period they are of");
+    Error::new(ErrorKind::ContractViolated, message)
+}
+
+/// The period when every row group's statistics agree on it, and that every row has one.
 fn from_statistics(footer: &Footer, column: &str) -> Option<BillingPeriod> {
     let schema = footer.metadata.file_metadata().schema_descr();
     let converter = StatisticsConverter::try_new(column, &footer.schema, schema).ok()?;
     let groups = footer.metadata.row_groups();
+    let missing = converter.row_group_null_counts(groups).ok()?;
+    if missing.null_count() > 0 || missing.values().iter().any(|rows| *rows > 0) {
+        return None;
+    }
     let smallest = cast(&converter.row_group_mins(groups).ok()?, &ColumnKind::Time.data_type()).ok()?;
     let largest = cast(&converter.row_group_maxes(groups).ok()?, &ColumnKind::Time.data_type()).ok()?;
     if smallest.is_empty() || smallest.null_count() + largest.null_count() > 0 {
@@ -117,10 +154,17 @@ async fn from_values(
             let inner = values.as_struct_opt().and_then(|record| record.column_by_name(name));
             values = Arc::clone(inner.ok_or_else(|| unreadable(&format!("no field `{}`", wanted.delivered_name())))?);
         }
+        if values.null_count() > 0 {
+            return Err(nameless(values.null_count(), wanted));
+        }
         if matches!(values.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
             let texts = cast(&values, &DataType::Utf8).map_err(|error| unreadable(&error))?;
-            let mut texts: Vec<&str> =
-                texts.as_string::<i32>().iter().flatten().filter(|text| !text.is_empty()).collect();
+            let texts = texts.as_string::<i32>();
+            let empty = texts.iter().flatten().filter(|text| text.is_empty()).count();
+            if empty > 0 {
+                return Err(nameless(empty, wanted));
+            }
+            let mut texts: Vec<&str> = texts.iter().flatten().collect();
             texts.dedup();
             for text in texts {
                 let wrong = || unreadable(&format!("`{text}` in column `{}` is no date", wanted.delivered_name()));

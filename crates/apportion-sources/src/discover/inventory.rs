@@ -68,7 +68,7 @@ impl Inventory {
         };
         let mut roots = BTreeSet::new();
         let mut flat = Vec::new();
-        let (mut seen, mut csv) = (0_usize, None);
+        let (mut seen, mut csv) = (0_usize, Vec::new());
         if let Some(meta) = objects::single(location, &layout).await? {
             inventory.add_flat(vec![meta], contract).await?;
             return Ok(inventory);
@@ -86,7 +86,7 @@ impl Inventory {
                     inventory.periods.entry(period).or_default().manifests.push(manifest);
                 }
                 KeyKind::Flat if meta.size > 0 => flat.push(meta),
-                KeyKind::Csv => csv = csv.or(Some(meta.location)),
+                KeyKind::Csv => csv.push(meta.location),
                 KeyKind::Flat | KeyKind::Other => {}
             }
         }
@@ -95,7 +95,11 @@ impl Inventory {
         }
         inventory.set_roots(roots)?;
         inventory.add_flat(flat, contract).await?;
-        inventory.check_not_empty(csv.as_ref())?;
+        inventory.check_not_empty(csv.first())?;
+        if !csv.is_empty() {
+            let names = short_list(location, csv.iter());
+            inventory.notes.push(format!("ignored CSV objects, this format is read from Parquet only: {names}"));
+        }
         Ok(inventory)
     }
 

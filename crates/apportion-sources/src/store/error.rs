@@ -15,12 +15,28 @@ pub fn store_error(error: object_store::Error, object: impl std::fmt::Display) -
     let text = chain(&error);
     let code = between(&text, "<Code>", "</Code>").unwrap_or_default().to_owned();
     let has = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    let object = object.to_string();
     let (kind, message) = match &error {
         Store::Precondition { .. } => (ErrorKind::Conflict, "the object was replaced while it was being read"),
         Store::AlreadyExists { .. } => (ErrorKind::Conflict, "the object already exists"),
         Store::Unauthenticated { .. } if has(&["no AWS credentials"]) => (
             ErrorKind::PermissionDenied,
             "no AWS credentials were found; sign in, set AWS_PROFILE, or give this machine a role",
+        ),
+        _ if has(&["Account must be specified"]) => (
+            ErrorKind::PermissionDenied,
+            "no Azure storage account is named; set AZURE_STORAGE_ACCOUNT_NAME, and a key, a SAS token, a service \
+             principal or a managed identity by the other AZURE_ variables",
+        ),
+        _ if object.starts_with("gs://") && has(&["169.254.169.254", "metadata.google.internal"]) => (
+            ErrorKind::PermissionDenied,
+            "no Google Cloud credentials were found; set GOOGLE_APPLICATION_CREDENTIALS, sign in with `gcloud auth \
+             application-default login`, or give this machine a service account",
+        ),
+        _ if object.starts_with("az") && has(&["169.254.169.254"]) => (
+            ErrorKind::PermissionDenied,
+            "no Azure credentials were found; set a key, a SAS token or a service principal by AZURE_ variables, or \
+             give this machine a managed identity",
         ),
         _ if has(&["InvalidAccessKeyId", "SignatureDoesNotMatch", "NotSignedUp"]) => {
             (ErrorKind::PermissionDenied, "the store refuses the credentials as wrong")
@@ -29,7 +45,7 @@ pub fn store_error(error: object_store::Error, object: impl std::fmt::Display) -
         Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => {
             (ErrorKind::PermissionDenied, "the store denies access")
         }
-        _ if has(&["NoSuchBucket"]) => (ErrorKind::NotFound, "the bucket does not exist"),
+        _ if has(&["NoSuchBucket", "ContainerNotFound"]) => (ErrorKind::NotFound, "the bucket does not exist"),
         Store::NotFound { .. } => (ErrorKind::NotFound, "the object does not exist"),
         _ if has(&["incorrectly configured region", "PermanentRedirect", "AuthorizationHeaderMalformed"]) => {
             (ErrorKind::Config, "the bucket is in another region; set `region`")

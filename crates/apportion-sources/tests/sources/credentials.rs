@@ -82,7 +82,7 @@ impl Answers {
         let log = Arc::clone(&asked);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                answer(stream, &answers, &log);
+                answer(&stream, &answers, &log);
             }
         });
         Self { endpoint, asked }
@@ -94,8 +94,8 @@ impl Answers {
 }
 
 /// One request, one answer, connection closed.
-fn answer(stream: TcpStream, answers: &[(&'static str, String)], log: &Mutex<Vec<String>>) {
-    let mut reader = BufReader::new(&stream);
+fn answer(stream: &TcpStream, answers: &[(&'static str, String)], log: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream);
     let (mut request, mut length) = (String::new(), 0);
     reader.read_line(&mut request).unwrap();
     let mut headers = String::new();
@@ -116,7 +116,8 @@ fn answer(stream: TcpStream, answers: &[(&'static str, String)], log: &Mutex<Vec
         "HTTP/1.1 {status}\r\ncontent-length: {}\r\nx-aws-ec2-metadata-token-ttl-seconds: 21600\r\nconnection: close\r\n\r\n",
         content.len()
     );
-    (&stream).write_all(format!("{head}{content}").as_bytes()).unwrap();
+    let mut stream = stream;
+    stream.write_all(format!("{head}{content}").as_bytes()).unwrap();
 }
 
 #[test]

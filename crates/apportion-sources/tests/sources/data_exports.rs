@@ -169,3 +169,34 @@ async fn flat_objects_belong_to_the_periods_of_their_rows() {
         assert!(source.unit().mixed_periods);
     }
 }
+
+#[tokio::test]
+async fn rows_that_no_period_would_read_are_refused() {
+    let server = S3Server::start().await;
+    let key = "cur/e/data/BILLING_PERIOD=2026-01/e-1.parquet";
+    let rows = |months: [Option<&str>; 2]| {
+        let mut builder = bill(ExportBuilder::cur2(), "2026-01");
+        for month in months {
+            let start = month.map_or(Value::Null, |month| Value::from(format!("{month}-01T00:00:00Z")));
+            let cost = ("line_item_unblended_cost".to_owned(), Value::Number(1.0));
+            builder = builder.row_of(vec![("bill_billing_period_start_date".to_owned(), start), cost]);
+        }
+        builder.parquet()
+    };
+    for (content, parts) in [
+        (rows([Some("2026-01"), Some("2026-02")]), ["the path says billing period 2026-01", "rows are of 2026-02"]),
+        (object("2025-12", 1.0), ["the path says billing period 2026-01", "rows are of 2025-12"]),
+        (rows([Some("2026-01"), None]), ["1 rows have no `bill_billing_period_start_date`", "which billing period"]),
+    ] {
+        server.put(BUCKET, key, content);
+        let error = open(cur2(), &location(&server, "cur/e").await, "2026-01").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ContractViolated, "{error}");
+        assert_contains(&error, &[parts[0], parts[1], key]);
+    }
+    server.put(BUCKET, key, rows([Some("2026-01"), Some("2026-01")]));
+    server.put(BUCKET, "cur/e/data/BILLING_PERIOD=2025-12/e-1.csv.gz", "x");
+    let source = open(cur2(), &location(&server, "cur/e").await, "2026-01").await.unwrap();
+    assert_eq!(total(&source).await.unwrap(), "2.0000");
+    let note = source.report.notes.iter().find(|note| note.contains("ignored CSV objects")).unwrap();
+    assert!(note.contains("BILLING_PERIOD=2025-12/e-1.csv.gz"), "{note}");
+}

@@ -39,6 +39,21 @@ impl Validator<'_> {
         }
     }
 
+    /// A run must not read the tables that the one before wrote.
+    pub(super) fn destination_apart(&mut self) {
+        let document = self.document;
+        let folder = |location: &str| format!("{}/", location.trim_end_matches('/'));
+        let destination = folder(&document.destination.location);
+        let sources = document.sources.iter().map(|(name, source)| (name, &source.location));
+        let telemetry = document.telemetry.iter().map(|(name, telemetry)| (name, &telemetry.location));
+        for (name, location) in sources.chain(telemetry) {
+            if destination.starts_with(&folder(location)) {
+                let message = format!("the tables would lie inside the location of `{name}` and be read as part of it");
+                self.wrong(&["destination", "location"], message);
+            }
+        }
+    }
+
     /// Two sources that read the same objects of the same months would bill everything twice.
     pub(super) fn no_export_twice(&mut self, sources: &[Source]) {
         for (index, second) in sources.iter().enumerate() {
