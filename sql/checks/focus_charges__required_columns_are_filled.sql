@@ -33,6 +33,7 @@ charges as (
         or ServiceProviderName is null
         or ServiceSubcategory is null
         or x_BillingPeriod is null
+        or x_Finality is null
         or x_Source is null
 
 ),

@@ -65,7 +65,7 @@ impl<'a> Allocation<'a> {
         work: &mut UnitWork,
     ) -> Result<AllocationReport> {
         let run = self.run;
-        let context = run.engine.new_context();
+        let context = run.context();
         self.register_charges(&context, period, work).await?;
         let listed = self.telemetry.as_ref().map_err(|(kind, message)| Error::new(*kind, message.clone()))?;
         let allocator = Allocator::new(Arc::clone(&self.plan), period);

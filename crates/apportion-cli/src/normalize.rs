@@ -80,7 +80,7 @@ pub(crate) async fn normalize(
     work.read(discovered.objects.iter().map(|object| (unit.reader.name(object), object)));
     work.entry.manifest = discovered.manifest.as_ref().map(version);
     let staging = run.staging()?;
-    let context = run.engine.new_context();
+    let context = run.context();
     let source = unit.reader.table(discovered.clone()).await?;
     let parameters = parameters(unit.source_name(), unit.period, unit.source.cost_basis_in(unit.period));
     let staged = stage_charges(run, unit, &source, &context, &parameters, &staging, progress).await?;
@@ -92,10 +92,13 @@ pub(crate) async fn normalize(
         ("x_Source".to_owned(), unit.source_name().to_owned()),
         ("x_BillingPeriod".to_owned(), unit.period.to_string()),
     ];
-    let checked = run.engine.new_context();
+    let checked = run.context();
     let table = staged_table(&staged, &spec, &partition, run.destination.sink.layout())?;
     checked.register_table(FOCUS_CHARGES, table).map_err(query_error)?;
     let mut notes = source.report.notes.clone();
+    if staged.rows == 0 {
+        notes.push("the objects of this month hold no charges".to_owned());
+    }
     notes.extend(unknown_columns(&source));
     notes.extend(judge(&run.models.run_checks(&checked, FOCUS_CHARGES, &parameters).await?)?);
     work.step("check");

@@ -234,9 +234,15 @@ impl Work<'_> {
         }
         self.progress.start(&format!("{period} {source}"));
         let mut work = self.ledger.begin(FOCUS_CHARGES, Some(source), period, unit.reasons()).await?;
-        let publishing = work.publishing.clone();
+        let (publishing, was_frugal) = (work.publishing.clone(), self.run.is_frugal());
         let normalized = normalize(self.run, unit, before.as_ref(), &self.ledger, &mut work, &self.progress);
-        let outcome = self.run.stop().or(&publishing, normalized).await;
+        let mut outcome = self.run.stop().or(&publishing, normalized).await;
+        if self.run.is_short(&outcome, was_frugal) {
+            work = self.ledger.begin(FOCUS_CHARGES, Some(source), period, unit.reasons()).await?;
+            let publishing = work.publishing.clone();
+            let normalized = normalize(self.run, unit, before.as_ref(), &self.ledger, &mut work, &self.progress);
+            outcome = self.run.stop().or(&publishing, normalized).await;
+        }
         let seconds = work.seconds();
         if outcome.is_ok() {
             let decisive = &self.decisive;
@@ -279,10 +285,17 @@ impl Work<'_> {
         };
         self.progress.start(&format!("{period} allocation"));
         let mut work = self.ledger.begin(ALLOCATED_CHARGES, None, period, &reasons).await?;
-        work.charges = charges;
-        let publishing = work.publishing.clone();
+        work.charges.clone_from(&charges);
+        let (publishing, was_frugal) = (work.publishing.clone(), self.run.is_frugal());
         let allocated = allocation.period(period, before.as_ref(), &self.ledger, &mut work);
-        let outcome = self.run.stop().or(&publishing, allocated).await;
+        let mut outcome = self.run.stop().or(&publishing, allocated).await;
+        if self.run.is_short(&outcome, was_frugal) {
+            work = self.ledger.begin(ALLOCATED_CHARGES, None, period, &reasons).await?;
+            work.charges = charges;
+            let publishing = work.publishing.clone();
+            let allocated = allocation.period(period, before.as_ref(), &self.ledger, &mut work);
+            outcome = self.run.stop().or(&publishing, allocated).await;
+        }
         let seconds = work.seconds();
         if let Ok(report) = &outcome {
             let configuration = self.decisive.allocation_configuration(period);

@@ -147,3 +147,43 @@ pub(crate) async fn publish(
     let unit = PublishUnit { table: spec, partition, parts: staged.parts, provenance };
     run.publish(&unit, digest, work).await.map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Charges of one unit currency less than the control says.
+    #[tokio::test]
+    async fn a_difference_stops_the_unit_and_names_ledger_currency_and_amounts() {
+        let directory = std::env::temp_dir();
+        let engine = apportion_engine::Engine::try_new(&apportion_engine::EngineOptions::new(&directory)).unwrap();
+        let context = engine.new_context();
+        let views = [
+            "CREATE VIEW focus_charges AS SELECT 'USD' AS BillingCurrency, CAST(9.99 AS decimal(38, 12)) AS BilledCost, \
+             CAST(10 AS decimal(38, 12)) AS EffectiveCost, CAST(10 AS decimal(38, 12)) AS ListCost, \
+             CAST(10 AS decimal(38, 12)) AS ContractedCost",
+            "CREATE VIEW control_totals AS SELECT Ledger, 'USD' AS BillingCurrency, \
+             CAST(10 AS decimal(38, 12)) AS SourceTotal, CAST(0 AS decimal(38, 12)) AS LeftOutTotal, \
+             CAST(0 AS decimal(38, 36)) AS ConversionResidual, 1 AS SourceRows, 'all rows; warning: torn' AS Control \
+             FROM (VALUES ('billed'), ('effective'), ('list'), ('contracted')) AS ledgers (Ledger)",
+        ];
+        for view in views {
+            context.sql(view).await.unwrap().collect().await.unwrap();
+        }
+        let parameters = BTreeMap::from([
+            ("source".to_owned(), ScalarValue::from("aws")),
+            ("billing_period".to_owned(), ScalarValue::from("2026-01")),
+        ]);
+        let models = ModelGraph::embedded().unwrap();
+        let tied = tied(&models, &context, "reconciliation__normalization", &parameters).await;
+        let error = tied.map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CheckFailed);
+        assert_eq!(
+            error.message(),
+            "the parts do not equal the bill, so nothing of this unit was published\n  aws billed USD: source \
+             10.000000000000 less left-out rows 0.000000000000 against 9.990000000000, difference 0.010000000000 \
+             (all rows; warning: torn)"
+        );
+        assert_eq!(warnings(&context).await.unwrap(), ["USD: torn"]);
+    }
+}

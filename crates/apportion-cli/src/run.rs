@@ -6,12 +6,14 @@
 //! A unit that fails leaves the others running; the report and the exit code say so.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use apportion_engine::{Engine, EngineOptions, ModelGraph};
 use apportion_sinks::ledger::PublishedEntry;
 use apportion_sinks::{DestinationLock, LockOwner, LockTiming, PublishUnit, Published as Publication};
 use apportion_spec::{Error, ErrorKind, Result};
+use datafusion::prelude::SessionContext;
 use sha2::{Digest, Sha256};
 
 use crate::args::{BackfillArgs, Outputs, ReportFormat, RunArgs};
@@ -34,6 +36,8 @@ pub(crate) struct Run {
     pub(crate) project: Project,
     pub(crate) limits: EffectiveLimits,
     pub(crate) engine: Engine,
+    /// Set when memory was short once: from then on units are computed in small batches.
+    frugal: AtomicBool,
     pub(crate) models: ModelGraph,
     pub(crate) destination: OpenDestination,
     pub(crate) tables: Tables,
@@ -88,6 +92,7 @@ pub(crate) async fn run(args: &RunArgs, outputs: &Outputs, parallel: usize) -> R
         project,
         limits,
         engine,
+        frugal: AtomicBool::new(false),
         models,
         destination,
         tables,
@@ -130,6 +135,30 @@ impl Run {
     /// Whether and when the process was asked to stop.
     pub(crate) const fn stop(&self) -> &Stop {
         &self.stop
+    }
+
+    /// A session for the work of a unit.
+    pub(crate) fn context(&self) -> SessionContext {
+        if self.is_frugal() { self.engine.frugal_context() } else { self.engine.new_context() }
+    }
+
+    /// Whether a unit that ended like this should be done again in small batches. What several sorts hold at the
+    /// same time depends on how they are scheduled, so a limit that was enough may not be the next night.
+    /// `was_frugal` says whether it was computed so already.
+    pub(crate) fn is_short<T>(&self, outcome: &Result<T>, was_frugal: bool) -> bool {
+        let short = |error: &Error| error.kind() == ErrorKind::ResourcesExhausted && error.message().contains("memory");
+        if !outcome.as_ref().err().is_some_and(short) || was_frugal {
+            return false;
+        }
+        if !self.frugal.swap(true, Ordering::SeqCst) {
+            tracing::warn!("memory is short: the unit is done again in small batches, and so is the rest of the run");
+        }
+        true
+    }
+
+    /// Whether units are computed in small batches.
+    pub(crate) fn is_frugal(&self) -> bool {
+        self.frugal.load(Ordering::SeqCst)
     }
 
     /// Publishes a checked partition, as long as the destination is ours, and notes it.

@@ -55,7 +55,10 @@ pub(crate) fn query(error: DataFusionError) -> Error {
             arrow::error::ArrowError::ExternalError(inner) => query(DataFusionError::External(inner)),
             other => query_failed(ErrorKind::Internal, DataFusionError::ArrowError(Box::new(other), trace)),
         },
-        DataFusionError::ResourcesExhausted(_) => query_failed(ErrorKind::ResourcesExhausted, error),
+        DataFusionError::ResourcesExhausted(_) => {
+            let advice = "the query needs more memory, raise --memory-limit or lower --jobs";
+            Error::new(ErrorKind::ResourcesExhausted, advice).with_source(error)
+        }
         other if is_disk_full(&other) => query_failed(ErrorKind::ResourcesExhausted, other),
         other => query_failed(store_kind_below(&other).unwrap_or(ErrorKind::Internal), other),
     }

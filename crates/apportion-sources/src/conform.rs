@@ -124,6 +124,12 @@ pub(crate) async fn conform(
                 .map_err(|error| error.with("object", name))?;
         }
     }
+    for (part, _) in &checked {
+        no_copies(part, |path| match copies.as_ref().and_then(|copies| copies.original(path)) {
+            Some(original) => location.name(original),
+            None => part.location.name(path),
+        })?;
+    }
     let alone = datasets::judge(location, &unit, contract, &checked)?;
     let absent = |column: &&SourceColumn| !checked.iter().any(|(_, found)| found.has(&column.name));
     let delivered = |column: &&SourceColumn| contract.datasets.is_none_or(|datasets| datasets.column != column.name);
@@ -145,6 +151,31 @@ pub(crate) async fn conform(
     let table = view(checked, &unit, contract, alone)
         .map_err(|error| Error::new(ErrorKind::Internal, "the source relation cannot be planned").with_source(error))?;
     Ok(SourceTable { relation: contract.relation, table, report, location: location.clone(), unit, copies })
+}
+
+/// Refuses two objects with the same content, which a copied or repeated export leaves behind: formats
+/// whose rows have no id would count them twice. Equal footers (rows, sizes and statistics of every
+/// column) tell; a single row may repeat by chance, and without statistics too little is known.
+fn no_copies(part: &Part, name: impl Fn(&Path) -> String) -> Result<()> {
+    let mut seen: BTreeMap<String, &Path> = BTreeMap::new();
+    for footer in part.footers.iter().filter(|footer| footer.metadata.file_metadata().num_rows() > 1) {
+        let columns = footer.metadata.row_groups().iter().flat_map(|group| group.columns());
+        if columns.clone().all(|column| column.statistics().is_none()) {
+            continue;
+        }
+        let content: Vec<String> = columns
+            .map(|column| format!("{} {} {:?}", column.num_values(), column.uncompressed_size(), column.statistics()))
+            .collect();
+        let path = &footer.meta.location;
+        if let Some(first) = seen.insert(content.join("\n"), path) {
+            let message = format!(
+                "the object has the same content as `{}`, so its rows would count twice; remove one of them",
+                name(first)
+            );
+            return Err(Error::new(ErrorKind::ContractViolated, message).with("object", name(path)));
+        }
+    }
+    Ok(())
 }
 
 /// A note for every column that is to be kept and that no object has.

@@ -325,3 +325,26 @@ fn a_source_that_cannot_be_listed_or_lacks_a_month_leaves_the_others_published()
     let output = workspace.run(&["run", "pipeline.yaml", "--period", "2025-01"]);
     assert_eq!(output.status.code(), Some(1), "{}", transcript(&output, &[]));
 }
+
+#[test]
+fn a_check_that_fails_publishes_nothing_of_its_unit() {
+    let workspace = estate("");
+    run(&workspace, &[]);
+    let before = content(&workspace, "tables");
+    // Line items with ids that the first object has too.
+    let lines = [("team-b", 7.5), ("team-a", 10.25)];
+    workspace.write("export/data/BILLING_PERIOD=2026-02/bill-00002.snappy.parquet", &bill("2026-02", &lines));
+    let output = workspace.run(&["run", "pipeline.yaml"]);
+    let text = transcript(&output, &[]);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(
+        text.contains("focus_charges__key_is_unique") && text.contains("nothing of this unit was published"),
+        "{text}"
+    );
+    assert!(content(&workspace, "tables") == before, "a refused unit changed the tables");
+    // The very same object twice is told as what it is.
+    let same = std::fs::read(workspace.path(&bill_key("2026-02"))).expect("bill");
+    workspace.write("export/data/BILLING_PERIOD=2026-02/bill-00002.snappy.parquet", &same);
+    let text = transcript(&workspace.run(&["run", "pipeline.yaml"]), &[]);
+    assert!(text.contains("has the same content as") && text.contains("bill-00001.snappy.parquet"), "{text}");
+}

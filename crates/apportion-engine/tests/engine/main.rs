@@ -6,6 +6,7 @@
     reason = "helpers of tests fail by panicking, with the place"
 )]
 
+mod broken;
 mod case_table;
 mod cases;
 mod checks;
