@@ -105,7 +105,11 @@ impl Engine {
     /// charges are wide rows: so this needs a fraction of the memory, takes longer, and gives the same.
     #[must_use]
     pub fn frugal_context(&self) -> SessionContext {
-        let config = self.config.clone().with_batch_size(FRUGAL_BATCH.min(self.config.batch_size()));
+        let config = self
+            .config
+            .clone()
+            .with_batch_size(FRUGAL_BATCH.min(self.config.batch_size()))
+            .with_sort_spill_reservation_bytes(FRUGAL_RESERVATION);
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
         udf::register_all(&context);
         context
@@ -120,6 +124,8 @@ impl Engine {
 
 /// Rows of a batch where memory is short.
 const FRUGAL_BATCH: usize = 512;
+/// Bytes every sort sets aside for merging where memory is short; the default is ten times as much.
+const FRUGAL_RESERVATION: usize = 1 << 20;
 
 fn session_config(options: &EngineOptions) -> SessionConfig {
     let mut config = SessionConfig::new()

@@ -80,7 +80,7 @@ fn a_rerun_with_other_parallelism_and_memory_gives_the_same_bytes() {
     workspace.run_ok(&[&run[..], &["--jobs", "1"]].concat());
     let first = content(&workspace, "output/sample");
     assert!(first.len() >= 6, "a month has six tables");
-    for options in [["--jobs", "2"], ["--jobs", "7"], ["--memory-limit", "200MiB"]] {
+    for options in [["--jobs", "2"], ["--jobs", "7"], ["--memory-limit", "200MiB"], ["--memory-limit", "80MiB"]] {
         let again = workspace.run_ok(&[&run[..], &options, &["--format", "json", "--force"]].concat());
         assert!(content(&workspace, "output/sample") == first, "{options:?} changed the tables");
         let report: serde_json::Value = serde_json::from_slice(&again.stdout).expect("report");
