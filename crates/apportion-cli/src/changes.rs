@@ -8,13 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use apportion_engine::ModelGraph;
-use apportion_sinks::Destination;
 use apportion_sinks::units::{PublishedUnit, UnitIndex, object_sizes};
 use apportion_spec::pipeline::SourceFormat;
-use apportion_spec::{BillingPeriod, Pipeline, Result};
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Pipeline, Result};
 use object_store::ObjectMeta;
 use sha2::{Digest, Sha256};
 
+use crate::destination::OpenDestination;
 use crate::normalize::models_of;
 use crate::project::hex;
 use crate::survey::TelemetrySurvey;
@@ -37,9 +37,19 @@ impl Published {
     /// Reads the index of units and lists the tables.
     ///
     /// # Errors
-    /// Those of the destination's store.
-    pub(crate) async fn read(destination: &Destination, forced: bool) -> Result<Self> {
-        let index = UnitIndex::read(destination).await?;
+    /// Those of the destination's store; [`ErrorKind::Config`] when the tables have another format.
+    pub(crate) async fn read(destination: &OpenDestination, forced: bool) -> Result<Self> {
+        let format = format!("{:?}", destination.sink.format()).to_lowercase();
+        let destination = &destination.place;
+        let mut index = UnitIndex::read(destination).await?;
+        if !index.table_format.is_empty() && index.table_format != format {
+            let message = format!(
+                "the tables here are {}, the pipeline wants {format}; write to another destination, or keep the format",
+                index.table_format
+            );
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        index.table_format = format;
         let sizes = object_sizes(destination, &PUBLISHED).await?;
         Ok(Self { index, sizes, forced })
     }

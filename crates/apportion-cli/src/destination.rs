@@ -40,6 +40,9 @@ impl OpenDestination {
             (None, Some(project), Some(destination)) => (destination.location.as_str(), project.base.as_path()),
             _ => return Err(Error::new(ErrorKind::Config, "name a pipeline or a --destination")),
         };
+        if text.is_empty() {
+            return Err(Error::new(ErrorKind::Config, "the destination is empty; name a folder or a URL"));
+        }
         let location = Location::open(text, base, &StoreOptions::from(&store_options)).await?;
         let format = match (format, declared.map(|destination| destination.format)) {
             (Some(TableFormatOption::Parquet), _) | (None, Some(TableFormat::Parquet)) => Format::Parquet,

@@ -11,7 +11,8 @@ use crate::money::Money;
 use crate::output::{amount, grouped};
 use crate::report::LedgerTotals;
 
-/// Compares a staged month with the published one.
+/// Compares a staged month with the published one. Where `accepted`, what fell is a note and nothing else:
+/// who accepts one month must still see what else was accepted with it.
 ///
 /// # Errors
 /// [`ErrorKind::Held`] naming everything that fell by more than `limit`.
@@ -20,7 +21,8 @@ pub(crate) fn refuse_smaller(
     rows: u64,
     totals: &BTreeMap<String, LedgerTotals>,
     limit: Share,
-) -> Result<()> {
+    accepted: bool,
+) -> Result<Option<String>> {
     let mut fallen = Vec::new();
     if is_smaller(published.rows.into(), rows.into(), limit) {
         fallen.push(format!("rows from {} to {}", grouped(published.rows.into()), grouped(rows.into())));
@@ -34,7 +36,10 @@ pub(crate) fn refuse_smaller(
         }
     }
     if fallen.is_empty() {
-        return Ok(());
+        return Ok(None);
+    }
+    if accepted {
+        return Ok(Some(format!("published although it became smaller, by --accept-smaller: {}", fallen.join(", "))));
     }
     Err(Error::new(
         ErrorKind::Held,

@@ -114,8 +114,9 @@ pub(crate) async fn normalize(
         work.sums(currency, sums);
     }
     source.verify_unchanged().await?;
-    if let Some(before) = before.filter(|_| !run.accept_smaller) {
-        refuse_smaller(before, staged.rows, &totals, run.project.pipeline.runs.hold_when_smaller_by)?;
+    if let Some(before) = before {
+        let limit = run.project.pipeline.runs.hold_when_smaller_by;
+        notes.extend(refuse_smaller(before, staged.rows, &totals, limit, run.accept_smaller)?);
     }
     work.step("reconcile");
 

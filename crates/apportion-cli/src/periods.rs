@@ -77,7 +77,7 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
     let plan = plan_rules(&run.engine.new_context(), &run.project)?;
     let decisive = Decisive { pipeline: &run.project.pipeline, models: &run.models };
     let sources = OpenSources::open(&run.project, &args.source).await?;
-    let mut published = Published::read(&run.destination.place, args.force).await?;
+    let mut published = Published::read(&run.destination, args.force).await?;
     let units = sources.discover(selection, &published, &decisive).await?;
     let survey = if plan.is_some() { take_survey(run).await } else { None };
     let orphans = orphans(&run.project.pipeline, &run.destination, &run.tables, &published, selection).await?;

@@ -86,7 +86,7 @@ pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
     let decisive = Decisive { pipeline: &project.pipeline, models: &models };
     let sources = OpenSources::open(&project, &args.source).await?;
     let destination = OpenDestination::open(Some(&project), args.destination.as_deref(), args.table_format).await?;
-    let published = Published::read(&destination.place, args.force).await?;
+    let published = Published::read(&destination, args.force).await?;
     let units = sources.discover(&selection, &published, &decisive).await?;
     let remembered = TelemetryIndex::read(&destination.place).await?;
     let survey = TelemetrySurvey::take(&project, &remembered).await.ok();

@@ -22,6 +22,9 @@ const FORM: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitIndex {
     form: u32,
+    /// Format of the tables; empty where an older version wrote the index.
+    #[serde(default)]
+    pub table_format: String,
     /// Units by table, source (empty for the period as a whole) and billing period; see [`unit_key`].
     pub units: BTreeMap<String, PublishedUnit>,
 }
@@ -76,7 +79,7 @@ impl PublishedUnit {
 
 impl Default for UnitIndex {
     fn default() -> Self {
-        Self { form: FORM, units: BTreeMap::new() }
+        Self { form: FORM, table_format: String::new(), units: BTreeMap::new() }
     }
 }
 

@@ -135,7 +135,9 @@ fn a_month_that_shrinks_is_held_back_until_it_is_accepted() {
     }
     assert!(content(&workspace, "tables") == before, "nothing of the held month is visible");
     assert_eq!(workspace.run(&["run", "pipeline.yaml"]).status.code(), Some(3), "it stays held back");
-    assert_eq!(run(&workspace, &["--accept-smaller"])["2026-03 bill"], "published");
+    let accepted = workspace.run_ok(&["run", "pipeline.yaml", "--accept-smaller"]);
+    let told = transcript(&accepted, &[]);
+    assert!(told.contains("by --accept-smaller: rows from 3 to 1"), "{told}");
     assert_eq!(done(&run(&workspace, &[])), Vec::<&str>::new());
     // A share of 1 never holds anything back.
     let lenient = estate("runs: { hold_when_smaller_by: 1 }\n");
@@ -347,4 +349,28 @@ fn a_check_that_fails_publishes_nothing_of_its_unit() {
     workspace.write("export/data/BILLING_PERIOD=2026-02/bill-00002.snappy.parquet", &same);
     let text = transcript(&workspace.run(&["run", "pipeline.yaml"]), &[]);
     assert!(text.contains("has the same content as") && text.contains("bill-00001.snappy.parquet"), "{text}");
+}
+
+#[test]
+fn a_delta_file_that_is_gone_is_written_again() {
+    let workspace = estate("");
+    let text = std::fs::read_to_string(workspace.path("pipeline.yaml")).expect("pipeline");
+    let delta = text.replace("format: parquet", "format: delta");
+    workspace.write("pipeline.yaml", delta.as_bytes());
+    run(&workspace, &[]);
+    for table in ["allocated_charges/x_BillingPeriod=2026-02", "focus_charges/x_Source=bill/x_BillingPeriod=2026-03"] {
+        let folder = workspace.path(&format!("tables/{table}"));
+        let file = std::fs::read_dir(folder).expect("folder").next().expect("file").expect("entry").path();
+        std::fs::remove_file(&file).expect("published");
+        workspace.run_ok(&["run", "pipeline.yaml"]);
+        assert!(file.exists(), "{} is still gone", file.display());
+        workspace.run_ok(&["verify", "pipeline.yaml"]);
+    }
+    // A destination keeps its format.
+    workspace.write("pipeline.yaml", text.as_bytes());
+    let output = workspace.run(&["run", "pipeline.yaml"]);
+    let told = transcript(&output, &[]);
+    assert!(output.status.code() == Some(2) && told.contains("the tables here are delta"), "{told}");
+    let output = workspace.run(&["run", "pipeline.yaml", "--destination", ""]);
+    assert_eq!(output.status.code(), Some(2), "{}", transcript(&output, &[]));
 }

@@ -43,6 +43,8 @@ pub(super) async fn publish(sink: &DeltaSink, unit: &PublishUnit) -> Result<Publ
         let version = loaded.version().unwrap_or_default();
         let active = active_files(&loaded, &unit.table, &unit.partition).await?;
         if active.keys().eq(wanted.keys()) {
+            // The log names them; whether they are still there and whole is another question.
+            upload(sink, unit, &wanted).await?;
             let (base, replaced) = before.unwrap_or((version, BTreeSet::new()));
             let own = history::find_own(&loaded, &unit.table, &note, base).await?;
             return Ok(published(unit, &wanted, own.unwrap_or(version), own.is_some(), &replaced));

@@ -78,9 +78,12 @@ fn difference(loaded: &DeltaTable, wanted: &StructType, table: &TableSpec) -> Re
     let existing = snapshot.schema();
     for field in existing.fields() {
         let Some(now) = wanted.field(field.name()) else {
-            return Err(
-                refused("the existing table has a column the new one lacks", table).with("column", field.name())
-            );
+            return Err(refused(
+                "the existing table has a column the new one lacks; Delta tables keep their columns: keep it in the \
+                     pipeline (`keep`, `dimensions`), or write to another destination",
+                table,
+            )
+            .with("column", field.name()));
         };
         if now.data_type() != field.data_type() {
             return Err(refused("a column has another type than in the existing table", table)

@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
-use apportion_spec::Result;
+use apportion_spec::{ErrorKind, Result};
 
 use super::{Place, parse_partition};
 use crate::destination::{Destination, INTERNAL_FOLDER};
@@ -42,8 +42,15 @@ fn document(place: &Place) -> String {
     format!("{INTERNAL_FOLDER}/tables/{}/{DOCUMENT}", place.folder)
 }
 
+/// The state of a partition. One that cannot be read is none: the partition is then published again.
 pub(super) async fn read(destination: &Destination, place: &Place) -> Result<Option<PartitionState>> {
-    destination.read_json(&document(place)).await
+    match destination.read_json(&document(place)).await {
+        Err(error) if error.kind() == ErrorKind::ContractViolated => {
+            tracing::warn!(%error, "the state of a partition cannot be read");
+            Ok(None)
+        }
+        other => other,
+    }
 }
 
 pub(super) async fn write(destination: &Destination, place: &Place, state: &PartitionState) -> Result<()> {
