@@ -18,6 +18,7 @@ use futures::TryStreamExt;
 use object_store::ObjectMeta;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
+use parquet::errors::ParquetError;
 
 use super::{compact_month, is_csv};
 use crate::conform::moment;
@@ -144,11 +145,11 @@ async fn from_values(
         Error::new(ErrorKind::ContractViolated, "the object cannot be read").with("cause", error)
     };
     let reader = PinnedReader::new(location, footer.meta.clone(), Some(footer.metadata.clone()), None);
-    let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| unreadable(&error))?;
+    let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(of_reader)?;
     let mask = ProjectionMask::roots(builder.parquet_schema(), [column]);
     let mut batches = builder.with_projection(mask).build().map_err(|error| unreadable(&error))?;
     let mut periods = BTreeSet::new();
-    while let Some(batch) = batches.try_next().await.map_err(|error| unreadable(&error))? {
+    while let Some(batch) = batches.try_next().await.map_err(of_reader)? {
         let mut values = Arc::clone(batch.column(0));
         for name in wanted.path.iter().skip(1) {
             let inner = values.as_struct_opt().and_then(|record| record.column_by_name(name));
@@ -176,6 +177,18 @@ async fn from_values(
         }
     }
     Ok(periods)
+}
+
+/// An error of ours that travelled through the reader comes out with its kind; the caller names the object.
+fn of_reader(error: ParquetError) -> Error {
+    let cause = match error {
+        ParquetError::External(source) => match source.downcast::<Error>() {
+            Ok(ours) => return Error::new(ours.kind(), ours.message()),
+            Err(other) => other.to_string(),
+        },
+        other => other.to_string(),
+    };
+    Error::new(ErrorKind::ContractViolated, "the object cannot be read").with("cause", cause)
 }
 
 /// The billing period of `YYYYMM` or of a date.
