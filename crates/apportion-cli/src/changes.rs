@@ -39,7 +39,7 @@ impl Published {
     /// # Errors
     /// Those of the destination's store; [`ErrorKind::Config`] when the tables have another format.
     pub(crate) async fn read(destination: &OpenDestination, forced: bool) -> Result<Self> {
-        let format = format!("{:?}", destination.sink.format()).to_lowercase();
+        let format = destination.format_name();
         let destination = &destination.place;
         let mut index = UnitIndex::read(destination).await?;
         if !index.table_format.is_empty() && index.table_format != format {
@@ -139,26 +139,23 @@ impl Published {
             .collect()
     }
 
-    /// Sources and billing periods that have published charges, or had some whose objects still lie there.
-    pub(crate) fn charges_found(&self) -> BTreeSet<(String, BillingPeriod)> {
+    /// Sources and billing periods of which the index remembers charges.
+    pub(crate) fn charges_remembered(&self) -> impl Iterator<Item = (String, BillingPeriod)> {
+        self.index.units.keys().filter_map(|key| {
+            let (source, period) = key.strip_prefix(FOCUS_CHARGES)?.strip_prefix('/')?.split_once('/')?;
+            Some((source.to_owned(), period.parse().ok()?))
+        })
+    }
+
+    /// Sources and billing periods that have, or in a Delta table had, charges whose objects lie there.
+    pub(crate) fn charges_listed(&self) -> BTreeSet<(String, BillingPeriod)> {
         let folder = |object: &str| {
             let mut folders = object.strip_prefix(FOCUS_CHARGES)?.split('/').skip(1);
             let source = folders.next()?.strip_prefix("x_Source=")?;
             let period = folders.next()?.strip_prefix("x_BillingPeriod=")?;
             Some((source.to_owned(), period.parse().ok()?))
         };
-        let unit = |key: &str| {
-            let (source, period) = key.strip_prefix(FOCUS_CHARGES)?.strip_prefix('/')?.split_once('/')?;
-            Some((source.to_owned(), period.parse().ok()?))
-        };
-        let listed = self.sizes.keys().filter_map(|object| folder(object));
-        listed.chain(self.index.units.keys().filter_map(|key| unit(key))).collect()
-    }
-
-    /// Whether objects lie where charges of a source are published.
-    pub(crate) fn has_charge_objects(&self, source: &str, period: BillingPeriod) -> bool {
-        let folder = format!("{FOCUS_CHARGES}/x_Source={source}/x_BillingPeriod={period}/");
-        self.sizes.keys().any(|object| object.starts_with(&folder))
+        self.sizes.keys().filter_map(|object| folder(object)).collect()
     }
 
     /// Forgets a unit that was withdrawn.

@@ -63,6 +63,13 @@ impl OpenDestination {
     }
 }
 
+impl OpenDestination {
+    /// The table format as pipelines spell it.
+    pub(crate) fn format_name(&self) -> String {
+        format!("{:?}", self.sink.format()).to_lowercase()
+    }
+}
+
 /// The location as a person in the current folder would type it.
 fn shown(text: &str, location: &Location) -> String {
     if location.url.scheme() != "file" {

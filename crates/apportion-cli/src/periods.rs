@@ -102,7 +102,7 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
         pipeline: run.project.pipeline.name.clone(),
         run_id: run.run_id.clone(),
         destination: run.destination.shown.clone(),
-        table_format: format!("{:?}", run.destination.sink.format()).to_lowercase(),
+        table_format: run.destination.format_name(),
         notes: units.notes.clone(),
         unlisted: units.unlisted.iter().map(|(name, error)| (name.clone(), Failure::from(error))).collect(),
         ..RunReport::default()
@@ -233,16 +233,15 @@ impl Work<'_> {
             });
         }
         self.progress.start(&format!("{period} {source}"));
-        let mut work = self.ledger.begin(FOCUS_CHARGES, Some(source), period, unit.reasons()).await?;
-        let (publishing, was_frugal) = (work.publishing.clone(), self.run.is_frugal());
-        let normalized = normalize(self.run, unit, before.as_ref(), &self.ledger, &mut work, &self.progress);
-        let mut outcome = self.run.stop().or(&publishing, normalized).await;
-        if self.run.is_short(&outcome, was_frugal) {
-            work = self.ledger.begin(FOCUS_CHARGES, Some(source), period, unit.reasons()).await?;
-            let publishing = work.publishing.clone();
+        let (work, outcome) = loop {
+            let mut work = self.ledger.begin(FOCUS_CHARGES, Some(source), period, unit.reasons()).await?;
+            let (publishing, was_frugal) = (work.publishing.clone(), self.run.is_frugal());
             let normalized = normalize(self.run, unit, before.as_ref(), &self.ledger, &mut work, &self.progress);
-            outcome = self.run.stop().or(&publishing, normalized).await;
-        }
+            let outcome = self.run.stop().or(&publishing, normalized).await;
+            if !self.run.is_short(&outcome, was_frugal) {
+                break (work, outcome);
+            }
+        };
         let seconds = work.seconds();
         if outcome.is_ok() {
             let decisive = &self.decisive;
@@ -284,18 +283,16 @@ impl Work<'_> {
             return Ok(report);
         };
         self.progress.start(&format!("{period} allocation"));
-        let mut work = self.ledger.begin(ALLOCATED_CHARGES, None, period, &reasons).await?;
-        work.charges.clone_from(&charges);
-        let (publishing, was_frugal) = (work.publishing.clone(), self.run.is_frugal());
-        let allocated = allocation.period(period, before.as_ref(), &self.ledger, &mut work);
-        let mut outcome = self.run.stop().or(&publishing, allocated).await;
-        if self.run.is_short(&outcome, was_frugal) {
-            work = self.ledger.begin(ALLOCATED_CHARGES, None, period, &reasons).await?;
-            work.charges = charges;
-            let publishing = work.publishing.clone();
+        let (work, outcome) = loop {
+            let mut work = self.ledger.begin(ALLOCATED_CHARGES, None, period, &reasons).await?;
+            work.charges.clone_from(&charges);
+            let (publishing, was_frugal) = (work.publishing.clone(), self.run.is_frugal());
             let allocated = allocation.period(period, before.as_ref(), &self.ledger, &mut work);
-            outcome = self.run.stop().or(&publishing, allocated).await;
-        }
+            let outcome = self.run.stop().or(&publishing, allocated).await;
+            if !self.run.is_short(&outcome, was_frugal) {
+                break (work, outcome);
+            }
+        };
         let seconds = work.seconds();
         if let Ok(report) = &outcome {
             let configuration = self.decisive.allocation_configuration(period);

@@ -89,7 +89,7 @@ pub(crate) async fn vacuum(args: &VacuumArgs) -> Result<()> {
     let found = found?;
     let mut report = VacuumReport {
         destination: destination.shown.clone(),
-        table_format: format!("{:?}", destination.sink.format()).to_lowercase(),
+        table_format: destination.format_name(),
         dry_run: args.dry_run,
         older_than_seconds: args.older_than.as_secs(),
         kinds: KINDS.iter().map(|kind| (*kind, Total::default())).collect(),

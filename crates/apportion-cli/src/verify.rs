@@ -49,7 +49,7 @@ pub(crate) async fn verify(args: &VerifyArgs) -> Result<ExitStatus> {
     let verifier = Verifier { engine, models, destination, limits, project, sql_digest };
     let mut report = VerifyReport {
         destination: verifier.destination.shown.clone(),
-        table_format: format!("{:?}", verifier.destination.sink.format()).to_lowercase(),
+        table_format: verifier.destination.format_name(),
         ties: true,
         periods: Vec::new(),
     };

@@ -45,8 +45,11 @@ pub(crate) async fn orphans(
     selection: &PeriodSelection,
 ) -> Result<BTreeMap<BillingPeriod, Vec<Orphan>>> {
     let mut orphans: BTreeMap<BillingPeriod, Vec<Orphan>> = BTreeMap::new();
+    let listed = published.charges_listed();
+    let found: BTreeSet<(String, BillingPeriod)> =
+        listed.iter().cloned().chain(published.charges_remembered()).collect();
     let mut candidates = Vec::new();
-    for (source, period) in published.charges_found() {
+    for (source, period) in found {
         if let Some(reason) = unaccounted(pipeline, &source, period).filter(|_| selection.includes(period, true)) {
             candidates.push((source, period, reason));
         }
@@ -54,26 +57,21 @@ pub(crate) async fn orphans(
     if candidates.is_empty() {
         return Ok(orphans);
     }
-    // Objects of a Delta table stay for a while after no version holds them any more.
-    let current: Option<BTreeSet<(String, String)>> = match destination.sink.format() {
-        Format::Parquet => None,
+    let current = match destination.sink.format() {
+        Format::Parquet => listed,
+        // Objects of a Delta table stay for a while after no version holds them any more.
         Format::Delta => {
             let objects = destination.sink.read_objects(&tables.spec(FOCUS_CHARGES)?, &[]).await?;
-            let values = |partition: &PartitionValues| partition.iter().map(|(_, value)| value.clone()).collect();
-            let pairs = objects.iter().map(|object| values(&object.partition));
-            Some(
-                pairs
-                    .filter_map(|values: Vec<String>| Some((values.first()?.clone(), values.get(1)?.clone())))
-                    .collect(),
-            )
+            let values = |partition: &PartitionValues| match partition.as_slice() {
+                [(_, source), (_, period)] => Some((source.clone(), period.parse().ok()?)),
+                _ => None,
+            };
+            objects.iter().filter_map(|object| values(&object.partition)).collect()
         }
     };
     for (source, period, reason) in candidates {
         let unit = published.charges(&source, period);
-        let there = match &current {
-            Some(current) => current.contains(&(source.clone(), period.to_string())),
-            None => published.has_charge_objects(&source, period),
-        };
+        let there = current.contains(&(source.clone(), period));
         if there || unit.is_some() {
             let decided = !there || unit.is_some_and(|unit| unit.withdrawn);
             let what = unit.map_or_else(|| "charges".to_owned(), described);

@@ -96,9 +96,7 @@ impl Engine {
     /// A session without tables, with every function of [`udf`], sharing this engine's resources.
     #[must_use]
     pub fn new_context(&self) -> SessionContext {
-        let context = SessionContext::new_with_config_rt(self.config.clone(), Arc::clone(&self.runtime));
-        udf::register_all(&context);
-        context
+        self.context_with(self.config.clone())
     }
 
     /// The same in small batches. Merging spilled runs holds a batch of each, whatever the limit, and
@@ -110,6 +108,10 @@ impl Engine {
             .clone()
             .with_batch_size(FRUGAL_BATCH.min(self.config.batch_size()))
             .with_sort_spill_reservation_bytes(FRUGAL_RESERVATION);
+        self.context_with(config)
+    }
+
+    fn context_with(&self, config: SessionConfig) -> SessionContext {
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
         udf::register_all(&context);
         context

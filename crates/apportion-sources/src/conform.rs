@@ -104,31 +104,23 @@ pub(crate) async fn conform(
     let (parts, copies) = parts(location, &unit, contract).await?;
     let rows = parts.iter().flat_map(|part| &part.footers).map(|footer| footer.metadata.file_metadata().num_rows());
     let rows = rows.filter_map(|rows| u64::try_from(rows).ok()).sum();
+    // What the user calls an object, of which a copy may be read.
+    let name = |part: &Part, path: &Path| match copies.as_ref().and_then(|copies| copies.original(path)) {
+        Some(original) => location.name(original),
+        None => part.location.name(path),
+    };
     let mut checked = Vec::with_capacity(parts.len());
     for part in parts {
-        let name = |path: &Path| match copies.as_ref().and_then(|copies| copies.original(path)) {
-            Some(original) => location.name(original),
-            None => part.location.name(path),
-        };
-        let found = check::check(&part.footers, contract, kept, part.text, name)?;
+        let found = check::check(&part.footers, contract, kept, part.text, |path: &Path| name(&part, path))?;
         checked.push((part, found));
     }
-    if !unit.mixed_periods {
-        for footer in checked.iter().flat_map(|(part, _)| part.footers.iter().map(move |footer| (part, footer))) {
-            let (part, footer) = footer;
-            let path = &footer.meta.location;
-            let original = copies.as_ref().and_then(|copies| copies.original(path));
-            let name = original.map_or_else(|| part.location.name(path), |original| location.name(original));
+    for (part, _) in &checked {
+        for footer in part.footers.iter().filter(|_| !unit.mixed_periods) {
             only_of(unit.billing_period, &part.location, footer, contract)
                 .await
-                .map_err(|error| error.with("object", name))?;
+                .map_err(|error| error.with("object", name(part, &footer.meta.location)))?;
         }
-    }
-    for (part, _) in &checked {
-        no_copies(part, |path| match copies.as_ref().and_then(|copies| copies.original(path)) {
-            Some(original) => location.name(original),
-            None => part.location.name(path),
-        })?;
+        no_copies(part, |path| name(part, path))?;
     }
     let alone = datasets::judge(location, &unit, contract, &checked)?;
     let absent = |column: &&SourceColumn| !checked.iter().any(|(_, found)| found.has(&column.name));

@@ -1,9 +1,11 @@
 //! Months with published charges that the pipeline does not account for: held back, or rid of them.
 
+use apportion_sinks::PartitionValues;
 use apportion_sinks::units::{PublishedUnit, unit_key};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 
 use super::{Outcome, Work, log};
+use crate::ledger::UnitWork;
 use crate::report::{AllocationReport, Failure, SourceUnitReport, Status};
 use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES};
 use crate::units::Unit;
@@ -61,18 +63,11 @@ impl Work<'_> {
             published.index.units.entry(key.clone()).or_default().withdrawn = true;
             published.index.write(&self.run.destination.place).await?;
         }
-        let mut work = self
+        let work = self
             .ledger
             .begin(FOCUS_CHARGES, Some(&orphan.source), period, std::slice::from_ref(&orphan.reason))
             .await?;
-        let provenance = self.ledger.provenance(self.run, &work);
-        let emptied = withdraw::empty(self.run, orphan.partitions(period), &provenance, &mut work).await;
-        if emptied.is_ok() {
-            work.entry.notes.push(orphan.note());
-            self.forget(&key).await?;
-        }
-        let seconds = work.seconds();
-        self.ledger.end_withdrawn(work, emptied.as_ref().err()).await?;
+        let (seconds, emptied) = self.take_away(work, orphan.partitions(period), &key, Some(orphan.note())).await?;
         let mut report = SourceUnitReport { seconds, ..SourceUnitReport::empty(&orphan.source, period) };
         match emptied {
             Ok(()) => {
@@ -98,14 +93,10 @@ impl Work<'_> {
         period: BillingPeriod,
     ) -> Result<AllocationReport> {
         let reason = "no charges of this month are published any more".to_owned();
-        let mut work = self.ledger.begin(ALLOCATED_CHARGES, None, period, std::slice::from_ref(&reason)).await?;
-        let provenance = self.ledger.provenance(self.run, &work);
-        let emptied = withdraw::empty(self.run, left_over(before, &work), &provenance, &mut work).await;
-        if emptied.is_ok() {
-            self.forget(&unit_key(ALLOCATED_CHARGES, None, &period.to_string())).await?;
-        }
-        let seconds = work.seconds();
-        self.ledger.end_withdrawn(work, emptied.as_ref().err()).await?;
+        let work = self.ledger.begin(ALLOCATED_CHARGES, None, period, std::slice::from_ref(&reason)).await?;
+        let key = unit_key(ALLOCATED_CHARGES, None, &period.to_string());
+        let partitions = left_over(before, &work);
+        let (seconds, emptied) = self.take_away(work, partitions, &key, None).await?;
         let report = match emptied {
             Ok(()) => AllocationReport { status: Status::Withdrawn, ..AllocationReport::empty(period) },
             Err(error) => {
@@ -116,9 +107,24 @@ impl Work<'_> {
         Ok(AllocationReport { seconds, reasons: vec![reason], ..report })
     }
 
-    async fn forget(&self, key: &str) -> Result<()> {
-        let mut published = self.published.lock().await;
-        published.forget(key);
-        published.index.write(&self.run.destination.place).await
+    /// Empties the partitions of a unit, forgets the unit, and ends its work: how long that took, and how it went.
+    async fn take_away(
+        &self,
+        mut work: UnitWork,
+        partitions: Vec<(&'static str, PartitionValues)>,
+        key: &str,
+        note: Option<String>,
+    ) -> Result<(f64, Result<()>)> {
+        let provenance = self.ledger.provenance(self.run, &work);
+        let emptied = withdraw::empty(self.run, partitions, &provenance, &mut work).await;
+        if emptied.is_ok() {
+            work.entry.notes.extend(note);
+            let mut published = self.published.lock().await;
+            published.forget(key);
+            published.index.write(&self.run.destination.place).await?;
+        }
+        let seconds = work.seconds();
+        self.ledger.end_withdrawn(work, emptied.as_ref().err()).await?;
+        Ok((seconds, emptied))
     }
 }

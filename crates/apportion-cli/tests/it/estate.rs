@@ -94,3 +94,10 @@ pub(crate) fn estate(more: &str) -> Workspace {
     workspace.write("pipeline.yaml", pipeline("", "parquet", more).as_bytes());
     workspace
 }
+
+/// Changes the pipeline file.
+pub(crate) fn change(workspace: &Workspace, from: &str, to: &str) {
+    let text = std::fs::read_to_string(workspace.path("pipeline.yaml")).expect("pipeline");
+    assert!(text.contains(from), "{text}");
+    workspace.write("pipeline.yaml", text.replace(from, to).as_bytes());
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use crate::estate::{MONTHS, bill, bill_key, estate, requests, requests_key};
+use crate::estate::{MONTHS, bill, bill_key, change, estate, requests, requests_key};
 use crate::sample::content;
 use crate::support::{Workspace, transcript};
 
@@ -306,9 +306,7 @@ fn a_night_with_nothing_new_costs_a_handful_of_requests() {
 #[test]
 fn a_source_that_cannot_be_listed_or_lacks_a_month_leaves_the_others_published() {
     let workspace = estate("");
-    let text = std::fs::read_to_string(workspace.path("pipeline.yaml")).expect("pipeline");
-    let more = text.replace("telemetry:\n", "  gone: { format: aws_cur_2, location: nothing/ }\ntelemetry:\n");
-    workspace.write("pipeline.yaml", more.as_bytes());
+    change(&workspace, "telemetry:\n", "  gone: { format: aws_cur_2, location: nothing/ }\ntelemetry:\n");
     let output = workspace.run(&["run", "pipeline.yaml", "--format", "json"]);
     assert_eq!(output.status.code(), Some(1), "{}", transcript(&output, &[]));
     let report: Json = serde_json::from_slice(&output.stdout).expect("report");
@@ -354,9 +352,7 @@ fn a_check_that_fails_publishes_nothing_of_its_unit() {
 #[test]
 fn a_delta_file_that_is_gone_is_written_again() {
     let workspace = estate("");
-    let text = std::fs::read_to_string(workspace.path("pipeline.yaml")).expect("pipeline");
-    let delta = text.replace("format: parquet", "format: delta");
-    workspace.write("pipeline.yaml", delta.as_bytes());
+    change(&workspace, "format: parquet", "format: delta");
     run(&workspace, &[]);
     for table in ["allocated_charges/x_BillingPeriod=2026-02", "focus_charges/x_Source=bill/x_BillingPeriod=2026-03"] {
         let folder = workspace.path(&format!("tables/{table}"));
@@ -367,7 +363,7 @@ fn a_delta_file_that_is_gone_is_written_again() {
         workspace.run_ok(&["verify", "pipeline.yaml"]);
     }
     // A destination keeps its format.
-    workspace.write("pipeline.yaml", text.as_bytes());
+    change(&workspace, "format: delta", "format: parquet");
     let output = workspace.run(&["run", "pipeline.yaml"]);
     let told = transcript(&output, &[]);
     assert!(output.status.code() == Some(2) && told.contains("the tables here are delta"), "{told}");

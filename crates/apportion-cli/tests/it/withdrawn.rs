@@ -3,15 +3,9 @@
 
 use serde_json::Value as Json;
 
-use crate::estate::estate;
+use crate::estate::{change, estate};
 use crate::sample::content;
 use crate::support::{Workspace, transcript};
-
-fn change(workspace: &Workspace, from: &str, to: &str) {
-    let text = std::fs::read_to_string(workspace.path("pipeline.yaml")).expect("pipeline");
-    assert!(text.contains(from), "{text}");
-    workspace.write("pipeline.yaml", text.replace(from, to).as_bytes());
-}
 
 fn billed(workspace: &Workspace, table: &str) -> Vec<Vec<String>> {
     let sql = format!("SELECT x_BillingPeriod, sum(BilledCost) FROM {table} GROUP BY 1 ORDER BY 1");
