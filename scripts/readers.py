@@ -5,8 +5,8 @@
 
 DuckDB, Polars and pyarrow read Parquet tables; for Delta tables deltalake lists the files and reads
 them too, Polars scans the table and DuckDB reads the listed files. Row counts and the sum of every
-decimal column must be the same. Exits with 1 on a difference. Needs duckdb, polars, pyarrow and,
-for Delta, deltalake.
+decimal column must be the same, and every column of a Delta table must have a comment. Exits with 1
+on a difference. Needs duckdb, polars, pyarrow and, for Delta, deltalake.
 """
 
 import sys
@@ -73,6 +73,12 @@ def by_deltalake(path):
     return of_arrow(pa.table(DeltaTable(str(path)).to_pyarrow_table()))
 
 
+def without_comment(path):
+    """Columns of a Delta table that do not say what they are."""
+    from deltalake import DeltaTable
+    return [field.name for field in DeltaTable(str(path)).schema().fields if not field.metadata.get("comment")]
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
@@ -91,6 +97,10 @@ def main():
         kind = "delta" if is_delta(path) else "parquet"
         print(f"{path.name:<24}{kind:<8}{rows:>10} rows, {len(sums):>2} decimal columns, "
               f"{', '.join(seen)}: {'agree' if agree else 'DIFFER'}")
+        silent = without_comment(path) if is_delta(path) else []
+        if silent:
+            wrong += 1
+            print("   without a comment:", ", ".join(silent))
         if not agree:
             for name, result in seen.items():
                 print("  ", name, result[0], {k: v for k, v in result[1].items() if sums.get(k) != v})

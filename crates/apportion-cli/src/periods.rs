@@ -24,7 +24,7 @@ use crate::project::PeriodSelection;
 use crate::report::{AllocationReport, Failure, LedgerTotals, RunReport, SourceUnitReport, Status};
 use crate::run::{Run, seconds};
 use crate::survey::TelemetrySurvey;
-use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED};
+use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED, REPORTING_CHARGES};
 use crate::units::{OpenSources, Unit, Units};
 use crate::withdraw::{Orphan, orphans};
 
@@ -115,7 +115,8 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
     remember_listings(run, &units, &mut published).await?;
     if !open.is_empty() {
         keep_configuration(&run.destination.place, &run.project.configuration()).await?;
-        for name in PUBLISHED {
+        let reports = run.project.pipeline.reporting.is_some();
+        for name in PUBLISHED.into_iter().filter(|name| reports || *name != REPORTING_CHARGES) {
             run.destination.sink.prepare(&run.tables.spec(name)?).await?;
         }
     }

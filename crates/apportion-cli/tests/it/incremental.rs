@@ -348,25 +348,3 @@ fn a_check_that_fails_publishes_nothing_of_its_unit() {
     let text = transcript(&workspace.run(&["run", "pipeline.yaml"]), &[]);
     assert!(text.contains("has the same content as") && text.contains("bill-00001.snappy.parquet"), "{text}");
 }
-
-#[test]
-fn a_delta_file_that_is_gone_is_written_again() {
-    let workspace = estate("");
-    change(&workspace, "format: parquet", "format: delta");
-    run(&workspace, &[]);
-    for table in ["allocated_charges/x_BillingPeriod=2026-02", "focus_charges/x_Source=bill/x_BillingPeriod=2026-03"] {
-        let folder = workspace.path(&format!("tables/{table}"));
-        let file = std::fs::read_dir(folder).expect("folder").next().expect("file").expect("entry").path();
-        std::fs::remove_file(&file).expect("published");
-        workspace.run_ok(&["run", "pipeline.yaml"]);
-        assert!(file.exists(), "{} is still gone", file.display());
-        workspace.run_ok(&["verify", "pipeline.yaml"]);
-    }
-    // A destination keeps its format.
-    change(&workspace, "format: delta", "format: parquet");
-    let output = workspace.run(&["run", "pipeline.yaml"]);
-    let told = transcript(&output, &[]);
-    assert!(output.status.code() == Some(2) && told.contains("the tables here are delta"), "{told}");
-    let output = workspace.run(&["run", "pipeline.yaml", "--destination", ""]);
-    assert_eq!(output.status.code(), Some(2), "{}", transcript(&output, &[]));
-}

@@ -13,6 +13,7 @@
 mod bad_input;
 mod crash;
 mod currency;
+mod delta_tables;
 mod diff;
 mod estate;
 mod explain;

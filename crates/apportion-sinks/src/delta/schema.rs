@@ -43,7 +43,9 @@ pub(super) async fn create(sink: &DeltaSink, table: &TableSpec) -> Result<()> {
     }
 }
 
-/// Adds columns and updates comments of an existing table, or finds that nothing is to be done.
+/// Adds columns and updates comments of an existing table, or finds that nothing is to be done. A
+/// nullable column that is no longer wanted stays and reads as null in what is written from now on:
+/// older versions and months that are not written again still hold it.
 pub(super) async fn evolve(sink: &DeltaSink, table: &TableSpec) -> Result<()> {
     let mut attempt = 0;
     loop {
@@ -51,7 +53,7 @@ pub(super) async fn evolve(sink: &DeltaSink, table: &TableSpec) -> Result<()> {
         let Some(loaded) = sink.load(&table.name).await? else {
             return Err(Error::new(ErrorKind::NotFound, "the Delta table disappeared").with("table", &table.name));
         };
-        let wanted = kernel_schema(table)?;
+        let wanted = with_kept_columns(&loaded, kernel_schema(table)?, table)?;
         let Some(operation) = difference(&loaded, &wanted, table)? else { return Ok(()) };
         let failed = |cause| error::delta(cause, "change the columns of the Delta table", &table.name);
         let snapshot = loaded.snapshot().map_err(failed)?;
@@ -68,6 +70,15 @@ pub(super) async fn evolve(sink: &DeltaSink, table: &TableSpec) -> Result<()> {
     }
 }
 
+/// The wanted columns, and after them the nullable ones that the table has besides.
+fn with_kept_columns(loaded: &DeltaTable, wanted: StructType, table: &TableSpec) -> Result<StructType> {
+    let failed = |cause| error::delta(cause, "read the columns of the Delta table", &table.name);
+    let existing = loaded.snapshot().map_err(failed)?.schema();
+    let kept = existing.fields().filter(|field| field.is_nullable() && wanted.field(field.name()).is_none());
+    let fields: Vec<StructField> = wanted.fields().chain(kept).cloned().collect();
+    StructType::try_new(fields).map_err(|cause| failed(cause.into()))
+}
+
 /// The operation that leads from the existing columns to the wanted ones.
 fn difference(loaded: &DeltaTable, wanted: &StructType, table: &TableSpec) -> Result<Option<DeltaOperation>> {
     let failed = |cause| error::delta(cause, "read the columns of the Delta table", &table.name);
@@ -78,12 +89,8 @@ fn difference(loaded: &DeltaTable, wanted: &StructType, table: &TableSpec) -> Re
     let existing = snapshot.schema();
     for field in existing.fields() {
         let Some(now) = wanted.field(field.name()) else {
-            return Err(refused(
-                "the existing table has a column the new one lacks; Delta tables keep their columns: keep it in the \
-                     pipeline (`keep`, `dimensions`), or write to another destination",
-                table,
-            )
-            .with("column", field.name()));
+            return Err(refused("the existing table has a required column the new one lacks", table)
+                .with("column", field.name()));
         };
         if now.data_type() != field.data_type() {
             return Err(refused("a column has another type than in the existing table", table)
