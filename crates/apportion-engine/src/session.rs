@@ -26,7 +26,10 @@ const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 pub struct EngineOptions {
     /// Bytes that sorts, joins and aggregations may hold together; `None` for no limit.
     pub memory_limit_bytes: Option<usize>,
-    /// How many parts of a plan run at the same time.
+    /// How many parts of a plan run at the same time, at least two.
+    ///
+    /// With one part the planner does not choose which side of a join is held in memory: it would
+    /// be the charges instead of the seeds and driver quantities beside them.
     pub target_partitions: usize,
     /// Where sorts, joins and aggregations spill; created when missing.
     pub spill_directory: PathBuf,
@@ -124,6 +127,8 @@ impl Engine {
     }
 }
 
+/// Parts below which the planner holds whatever side of a join comes first.
+const LEAST_PARTITIONS: usize = 2;
 /// Rows of a batch where memory is short.
 const FRUGAL_BATCH: usize = 512;
 /// Bytes every sort sets aside for merging where memory is short; the default is ten times as much.
@@ -131,7 +136,7 @@ const FRUGAL_RESERVATION: usize = 1 << 20;
 
 fn session_config(options: &EngineOptions) -> SessionConfig {
     let mut config = SessionConfig::new()
-        .with_target_partitions(options.target_partitions)
+        .with_target_partitions(options.target_partitions.max(LEAST_PARTITIONS))
         .with_batch_size(options.batch_size)
         .with_information_schema(true)
         .with_collect_statistics(true);
@@ -167,6 +172,22 @@ mod tests {
         assert!(first.sql("select Value from Mine").await.is_ok());
         assert!(first.sql("select value from Mine").await.is_err());
         assert!(engine.new_context().sql("select Value from Mine").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn joins_hold_the_small_side_with_any_number_of_partitions() {
+        let directory = tempfile::tempdir().unwrap();
+        for partitions in [1, 2, 7] {
+            let mut options = EngineOptions::new(directory.path());
+            options.target_partitions = partitions;
+            let context = Engine::try_new(&options).unwrap().new_context();
+            // How many charges come out of a model is unknown to the planner, as it is here.
+            let charges = "(select value from generate_series(1, 1000) where charge_id(cast(value as varchar)) > 'a')";
+            let sql = format!("select * from {charges} c left join (values (1, 2)) as s(k, v) on c.value = s.k");
+            let plan = context.sql(&sql).await.unwrap().create_physical_plan().await.unwrap();
+            let plan = datafusion::physical_plan::displayable(plan.as_ref()).indent(false).to_string();
+            assert!(plan.contains("join_type=Right"), "{partitions} partitions:\n{plan}");
+        }
     }
 
     #[tokio::test]

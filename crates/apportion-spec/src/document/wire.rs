@@ -389,7 +389,7 @@ pub enum TableFormat {
 pub struct Engine {
     /// Memory the engine may use before it spills to disk, in MiB.
     pub memory_limit_mib: Option<u64>,
-    /// How many partitions are worked on at once; defaults to the number of cores.
+    /// How many partitions are worked on at once, at least 2; defaults to the number of cores.
     pub jobs: Option<u64>,
 }
 
