@@ -121,15 +121,21 @@ charges as (
             else 'Standard'
         end as PricingCategory,
         status as CommitmentDiscountStatus,
-        coalesce(ServiceName, x_SkuMeterCategory,
-            if(x_PublisherCategory = 'Vendor', coalesce(PublisherName, Publisher), null),
+        coalesce(ServiceName,
+            if(x_PublisherCategory = 'Vendor', coalesce(ChargeDescription, PublisherName, Publisher),
+                null),
+            meters.service_name, orders.service_name, x_SkuMeterCategory, ChargeDescription,
             CommitmentDiscountType, PublisherName, Publisher, ServiceProviderName, ProviderName,
             Provider) as Service,
-        if(contracted.ServiceCategory in (select service_category from subcategories),
+        -- what is named by meter or order is classified by it
+        if(ServiceName is null and coalesce(x_PublisherCategory, '') <> 'Vendor'
+                and coalesce(meters.service_category, orders.service_category) is not null,
+            coalesce(meters.service_category, orders.service_category),
+            if(contracted.ServiceCategory in (select service_category from subcategories),
             contracted.ServiceCategory, coalesce(
                 (select min(service_category) from google where service_id = x_ServiceId),
                 (select min(service_category) from google where service_name = ServiceName),
-                services.service_category, 'Other')) as ServiceCategory,
+                services.service_category, 'Other'))) as ServiceCategory,
         if(coalesce(InvoiceId, x_InvoiceId) is null, 'provisional', 'final') as x_Finality,
         BilledCost,
         if(is_carried, 0, EffectiveCost)::decimal(18, 9) as EffectiveCost,
@@ -143,6 +149,9 @@ charges as (
                 coalesce(amount, 0)))::decimal(18, 9) as PricingQuantity
     from contracted
     left join services on services.service_name = lower(ServiceName)
+    left join meters on meters.meter_category = lower(x_SkuMeterCategory)
+    left join orders on orders.resource_type
+        = regexp_extract(lower(commitment), '^/providers/([^/]+/[^/]+)', 1)
 )
 select * rename (Service as ServiceName) from charges
 """
@@ -178,7 +187,8 @@ def prepare(connection, items):
           Decimal(item[name]) if name in NUMBERS else item[name] for name in names]
          for item in items])
     for table, name in [("services", "focus_services"), ("google", "gcp_service_categories"),
-                        ("subcategories", "focus_service_subcategories")]:
+                        ("subcategories", "focus_service_subcategories"),
+                        ("meters", "azure_meter_categories"), ("orders", "azure_resource_types")]:
         seed = ROOT / f"sql/seeds/{name}.csv"
         connection.execute(
             f"create or replace table {table} as select * from read_csv('{seed}', comment = '#', "

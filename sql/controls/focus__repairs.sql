@@ -30,6 +30,7 @@ counts as (
         count(*) filter (where repairs_charge_frequency) as charge_frequency,
         count(*) filter (where has_no_length) as charge_period,
         count(*) filter (where repairs_pricing_category) as pricing_category,
+        count(*) filter (where repairs_spot_category) as spot_category,
         count(*) filter (where repairs_commitment) as commitment,
         count(*) filter (where repairs_commitment_status) as commitment_status,
         count(*) filter (where repairs_service_name) as service_name,
@@ -58,6 +59,7 @@ repairs as (
         ('charge_frequency', 'ChargeFrequency of a purchase was Usage-Based, Recurring instead'),
         ('charge_period', 'charge period had no length, one second instead'),
         ('pricing_category', 'PricingCategory of commitment usage was not Committed'),
+        ('spot_category', 'PricingCategory of a Spot machine was Standard, Dynamic instead'),
         ('commitment', 'commitment was named by the credits or the subscription of the row only'),
         ('commitment_status', 'CommitmentDiscountStatus stood outside of usage, left out'),
         ('service_name', 'ServiceName was missing, named by meter, publisher or commitment'),
@@ -87,6 +89,7 @@ counted as (
             when 'charge_frequency' then counts.charge_frequency
             when 'charge_period' then counts.charge_period
             when 'pricing_category' then counts.pricing_category
+            when 'spot_category' then counts.spot_category
             when 'commitment' then counts.commitment
             when 'commitment_status' then counts.commitment_status
             when 'service_name' then counts.service_name

@@ -58,6 +58,7 @@ amounts as (
             case
                 when credits_json(x_Credits) like '%COMMITTED_USAGE_DISCOUNT%'
                     then coalesce(
+                        x_SubscriptionInstanceId,
                         case when x_Credits[1]['type'] like 'COMMITTED%'
                             then nullif(x_Credits[1]['id'], '') end,
                         case when x_Credits[2]['type'] like 'COMMITTED%'
@@ -65,8 +66,7 @@ amounts as (
                         case when x_Credits[3]['type'] like 'COMMITTED%'
                             then nullif(x_Credits[3]['id'], '') end,
                         case when x_Credits[4]['type'] like 'COMMITTED%'
-                            then nullif(x_Credits[4]['id'], '') end,
-                        x_SubscriptionInstanceId
+                            then nullif(x_Credits[4]['id'], '') end
                     )
                 when x_ConsumptionModelId <> '7754-699E-0EBF'
                     or ChargeDescription like 'Commitment%'

@@ -1,17 +1,95 @@
 -- model:   int_focus__native
 -- grain:   one row per charge (x_ChargeId)
--- inputs:  int_focus__native_items
+-- inputs:  int_focus__native_items, seed_azure_units, seed_gcp_regions, seed_gcp_units
 -- params:  $source, $billing_period
 -- why:     lifts FOCUS 1.0 to 1.3 as providers export it to 1.4. Columns of later versions are
 --          filled where the delivered ones decide them; names and units that the standard wants
---          beside an id or a number fall back to what is known. What a row is and costs is decided
---          before (int_focus__native_kinds, int_focus__native_costs).
+--          beside an id or a number fall back to what is known, and are spelled as in the bill of
+--          the same provider. What a row is and costs is decided before (int_focus__native_kinds,
+--          int_focus__native_costs).
 
 with
 
 charges as (
 
     select * from int_focus__native_items
+
+),
+
+regions as (
+
+    select * from seed_gcp_regions
+
+),
+
+microsoft_units as (
+
+    select * from seed_azure_units
+
+),
+
+google_units as (
+
+    select * from seed_gcp_units
+
+),
+
+details as (
+
+    select
+        charges.*,
+        lower(replace(unit_of_measure, ' ', '')) as unit_key,
+        map_value(sku_price_details, 'ServiceType') as instance_type,
+        case
+            when commitment_kind = 'Usage' and category = 'Usage'
+                then decimal_from_text(map_value(sku_price_details, 'RINormalizationRatio'))
+        end as normalization_ratio,
+        coalesce(
+            commitment is not null and class is null
+            and (category = 'Purchase' or status = 'Unused'),
+            false
+        ) as is_commitment_charge
+    from charges
+
+),
+
+-- every join is many-to-one: the seeds are keyed by the joined column. What is counted is named in
+-- the unit that is consumed
+measured as (
+
+    select
+        details.*,
+        coalesce(
+            microsoft_units.focus_unit,
+            case
+                when details.pricing_unit = 'count'
+                    then coalesce(consumed_units.focus_unit, details.consumed_unit)
+            end,
+            google_units.focus_unit,
+            details.pricing_unit,
+            consumed_units.focus_unit,
+            details.consumed_unit,
+            'Units'
+        ) as unit,
+        coalesce(
+            case when details.consumed_unit is not null then microsoft_units.focus_unit end,
+            consumed_units.focus_unit,
+            details.consumed_unit,
+            microsoft_units.focus_unit,
+            google_units.focus_unit,
+            details.pricing_unit,
+            'Units'
+        ) as unit_consumed,
+        coalesce(details.region_name, regions.region_name, details.region_id) as place
+    from details
+    left join microsoft_units
+        on details.unit_key = microsoft_units.unit_of_measure
+    left join google_units
+        on details.pricing_unit = google_units.gcp_unit
+    left join google_units as consumed_units
+        on details.consumed_unit = consumed_units.gcp_unit
+    left join regions
+        on details.region_id = regions.region_id
 
 )
 
@@ -51,13 +129,16 @@ select
     commitment_kind as CommitmentDiscountCategory,
     commitment as CommitmentDiscountId,
     case
-        when commitment is not null then coalesce(commitment_name, consumption_model_name)
+        when commitment is not null
+            then coalesce(commitment_name, consumption_model_name, credited_commitment_name)
     end as CommitmentDiscountName,
     case
         when commitment is null or not is_ordinary then null
         when commitment_quantity is not null then commitment_quantity
         when commitment_kind = 'Spend' and category = 'Purchase' then billed_cost
         when commitment_kind = 'Spend' then effective
+        -- virtual machines under one reservation differ in size, a ratio makes them comparable
+        when normalization_ratio > 0 then multiply_round(normalization_ratio, quantity)
         else quantity
     end as CommitmentDiscountQuantity,
     status as CommitmentDiscountStatus,
@@ -66,7 +147,14 @@ select
         when commitment is null or not is_ordinary then null
         when commitment_quantity is not null and commitment_unit is not null then commitment_unit
         when commitment_kind = 'Spend' then billing_currency
-        else coalesce(pricing_unit, consumed_unit, 'Units')
+        when order_type_name is not null
+            and (
+                normalization_ratio > 0 or meter_category = 'Virtual Machines'
+                or charge_description like 'Reserved VM Instance%'
+            )
+            then 'Normalized Hours'
+        when order_type_name is not null then 'Hours'
+        else unit
     end as CommitmentDiscountUnit,
     commitment_eligibility as CommitmentProgramEligibilityDetails,
     case
@@ -75,7 +163,7 @@ select
     end as ConsumedQuantity,
     case
         when is_priced and category = 'Usage' and coalesce(status, '') <> 'Unused'
-            then coalesce(consumed_unit, pricing_unit, 'Units')
+            then unit_consumed
     end as ConsumedUnit,
 
     -- cost and price
@@ -119,26 +207,23 @@ select
     -- a block belongs into the unit, so that price times quantity is the cost
     case
         when not is_priced then null
-        when block_size > 1 and not coalesce(regexp_like(pricing_unit, '^[0-9]'), false)
+        when block_size > 1 and not regexp_like(unit, '^[0-9]')
             then regexp_replace(cast(block_size as varchar), '\.?0+$', '')
-                || ' ' || coalesce(pricing_unit, consumed_unit, 'Units')
-        else coalesce(pricing_unit, consumed_unit, 'Units')
+                || ' ' || replace(unit, '-', ' ')
+        else unit
     end as PricingUnit,
 
     -- place and resource; where a commitment is bought or wasted, it is the resource
     region_id as RegionId,
-    case when region_id is not null then coalesce(region_name, region_id) end as RegionName,
+    case when region_id is not null then place end as RegionName,
+    case when is_commitment_charge then commitment else resource_id end as ResourceId,
     case
-        when commitment is not null and class is null
-            and (category = 'Purchase' or status = 'Unused')
-            then commitment
-        else resource_id
-    end as ResourceId,
-    case when resource_id is not null then resource_name end as ResourceName,
+        when is_commitment_charge and order_type_name is not null
+            then coalesce(commitment_name, resource_name)
+        when resource_id is not null then resource_name
+    end as ResourceName,
     case
-        when commitment is not null and class is null
-            and (category = 'Purchase' or status = 'Unused')
-            then coalesce(resource_type, commitment_label)
+        when is_commitment_charge then coalesce(order_type_name, resource_type, commitment_label)
         when resource_id is not null
             then coalesce(
                 resource_type,
@@ -161,7 +246,20 @@ select
     case
         when sku is not null then coalesce(sku_meter, usage_type, charge_description, sku)
     end as SkuMeter,
-    case when is_priced then sku_price_details end as SkuPriceDetails,
+    -- Microsoft's details of a machine, in the keys of the standard
+    case
+        when is_priced and instance_type like 'Standard%' and strpos(instance_type, '"') = 0
+            then '{'
+                || coalesce(
+                    '"CoreCount":'
+                    || cast(
+                        try_cast(map_value(sku_price_details, 'VCPUs') as int) as varchar
+                    ) || ',',
+                    ''
+                )
+                || '"InstanceType":"' || instance_type || '"}'
+        when is_priced then sku_price_details
+    end as SkuPriceDetails,
     case
         when repairs_sku_price_id then sku || '/' || sku_price_id
         when is_priced then coalesce(sku_price_id, sku)
@@ -188,4 +286,4 @@ select
     $source as x_Source,
     source_columns as x_SourceColumns,
     usage_type as x_UsageType
-from charges
+from measured

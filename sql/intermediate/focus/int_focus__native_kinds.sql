@@ -17,20 +17,28 @@ charges as (
 ),
 
 -- a commitment is found in credits and subscriptions where an export has no columns for it;
--- '7754-699E-0EBF' is the model of prices without commitment
+-- '7754-699E-0EBF' is the model of prices without commitment. Purchases name the order of a
+-- reservation or savings plan, usage its item in the order, and both are one commitment
 identified as (
 
     select
         charges.*,
         coalesce(
-            charge_category = 'Usage' and subscription_id is not null
+            charge_category = 'Usage' and coalesce(subscription_id, cost_type) is not null
             and charge_description like 'Commitment%',
             false
         ) as is_fee,
         case
+            when lower(commitment_id) like '/providers/%orders/%'
+                then '/providers/' || split_part(lower(commitment_id), '/', 3) || '/'
+                    || split_part(lower(commitment_id), '/', 4) || '/'
+                    || split_part(lower(commitment_id), '/', 5)
+            else commitment_id
+        end as delivered_commitment_id,
+        case
             when commitment_id is not null then null
             when credits_by_type like '%COMMITTED_USAGE_DISCOUNT%'
-                then coalesce(nullif(credited_commitment_id, ''), subscription_id)
+                then coalesce(subscription_id, credited_commitment_id)
             when consumption_model_id <> '7754-699E-0EBF' or charge_description like 'Commitment%'
                 then subscription_id
         end as found_commitment_id
@@ -42,7 +50,7 @@ classified as (
 
     select
         identified.*,
-        coalesce(commitment_id, found_commitment_id) as commitment,
+        coalesce(delivered_commitment_id, found_commitment_id) as commitment,
         case
             when is_fee then 'Purchase'
             when charge_category in ('Usage', 'Purchase', 'Tax', 'Credit', 'Adjustment')
@@ -63,7 +71,11 @@ statused as (
     select
         classified.*,
         category in ('Usage', 'Purchase') and class is null as is_ordinary,
-        -- purchases name the order of a reservation or savings plan, usage its item in the order
+        coalesce(
+            category = 'Usage' and cost_type is not null and pricing_category = 'Standard'
+            and charge_description like '%Preemptible%',
+            false
+        ) as repairs_spot_category,
         case
             when strpos(lower(commitment), 'orders/') > 0
                 then split_part(split_part(lower(commitment), 'orders/', 2), '/', 1)
@@ -85,7 +97,8 @@ select
     -- how it was charged; 1.0-preview says On-Demand and Commitment-Based
     case
         when charge_frequency in ('One-Time', 'Recurring') then charge_frequency
-        when category = 'Purchase' and (charge_frequency = 'Usage-Based' or commitment is not null)
+        when category = 'Purchase'
+            and (charge_frequency = 'Usage-Based' or commitment is not null or is_fee)
             then 'Recurring'
         when charge_frequency = 'Usage-Based' or category = 'Usage' then 'Usage-Based'
         else 'One-Time'
@@ -94,6 +107,7 @@ select
         when status is not null and class is null then 'Committed'
         when pricing_category in ('Committed', 'Commitment-Based')
             then case when category = 'Usage' then 'Committed' else 'Standard' end
+        when repairs_spot_category then 'Dynamic'
         when pricing_category = 'On-Demand' then 'Standard'
         when pricing_category in ('Standard', 'Dynamic', 'Other') then pricing_category
     end as pricing,

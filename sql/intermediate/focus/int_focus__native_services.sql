@@ -1,11 +1,13 @@
 -- model:   int_focus__native_services
 -- grain:   one row per row of a FOCUS export (no key is delivered)
 -- inputs:  int_focus__native_costs, seed_focus_services, seed_focus_service_subcategories,
---          seed_gcp_service_categories
+--          seed_gcp_service_categories, seed_azure_meter_categories, seed_azure_resource_types
 -- params:  none
 -- why:     names and classifies the service of each row. An export may leave the name out
 --          (purchases), or the category (a preview that has no such column); a subcategory must
---          belong to the category beside it, or nothing of the month could be published.
+--          belong to the category beside it, or nothing of the month could be published. Names
+--          that are left out come from where the bill's own come from: what a vendor sells is its
+--          own service, a commitment is for the service of its meter, else for that of its order.
 
 with
 
@@ -40,19 +42,66 @@ subcategories as (
 
 ),
 
-named as (
+meter_categories as (
+
+    select * from seed_azure_meter_categories
+
+),
+
+resource_types as (
+
+    select * from seed_azure_resource_types
+
+),
+
+-- /providers/microsoft.capacity/reservationorders/17 is a microsoft.capacity/reservationorders
+ordered as (
 
     select
         charges.*,
-        coalesce(
-            service_name,
-            meter_category,
-            case when is_marketplace then publisher end,
-            commitment_label,
-            publisher,
-            service_provider
-        ) as service
+        lower(charges.meter_category) as meter_key,
+        case
+            when starts_with(commitment, '/providers/')
+                then split_part(commitment, '/', 3) || '/' || split_part(commitment, '/', 4)
+        end as order_type
     from charges
+
+),
+
+named as (
+
+    select
+        ordered.*,
+        resource_types.resource_type_name as order_type_name,
+        case
+            when ordered.service_name is null and not ordered.is_marketplace
+                then coalesce(meter_categories.service_category, resource_types.service_category)
+        end as named_category,
+        case
+            when ordered.service_name is null and not ordered.is_marketplace
+                then coalesce(
+                    meter_categories.service_subcategory, resource_types.service_subcategory
+                )
+        end as named_subcategory,
+        coalesce(
+            ordered.service_name,
+            case
+                when ordered.is_marketplace
+                    then coalesce(ordered.charge_description, ordered.publisher)
+            end,
+            meter_categories.service_name,
+            resource_types.service_name,
+            ordered.meter_category,
+            ordered.charge_description,
+            ordered.commitment_label,
+            ordered.publisher,
+            ordered.service_provider
+        ) as service
+    from ordered
+    left join meter_categories
+        on ordered.meter_key = meter_categories.meter_category
+    left join resource_types
+        on ordered.order_type = resource_types.resource_type
 
 ),
 
@@ -94,10 +143,12 @@ looked_up as (
 select
     looked_up.*,
     case
+        when named_category is not null then named_category
         when is_known_category then service_category
         else coalesce(listed_category, 'Other')
     end as service_class,
     case
+        when named_category is not null then named_subcategory
         when is_known_pair then service_subcategory
         when service_subcategory is null and service_category = listed_category
             then listed_subcategory
@@ -105,7 +156,8 @@ select
         else coalesce(listed_subcategory, 'Other (Other)')
     end as service_subclass,
     service_name is null as repairs_service_name,
-    not is_known_category as repairs_service_category,
-    is_known_category and service_subcategory is not null and not is_known_pair
-        as repairs_service_subcategory
+    not is_known_category or coalesce(named_category <> service_category, false)
+        as repairs_service_category,
+    named_category is null and is_known_category and service_subcategory is not null
+    and not is_known_pair as repairs_service_subcategory
 from looked_up

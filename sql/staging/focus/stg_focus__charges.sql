@@ -5,9 +5,10 @@
 -- why:     the only place where the export's numbers become decimals and its maps JSON text, and
 --          where one fact under several names becomes one column: names of older versions
 --          (1.0-preview: Provider, Region, UsageQuantity, ...), and the provider's own columns for
---          what its version does not have yet (x_InvoiceId, x_Labels, ...). Columns an export does
---          not have arrive as NULL. Nothing is judged here. A billing period may begin at midnight
---          of the provider's time zone, hence the range.
+--          what its version does not have yet (x_InvoiceId, x_Labels, ...). Ids and words that a
+--          provider spells otherwise in its bill are spelled as there, so that both are one
+--          account. Columns an export does not have arrive as NULL. Nothing is judged here. A
+--          billing period may begin at midnight of the provider's time zone, hence the range.
 
 with
 
@@ -15,22 +16,51 @@ charges as (
 
     select * from src_focus__charges
 
+),
+
+-- the first credit that belongs to a commitment names it; a row has one or two credits, the first
+-- four are looked at
+searched as (
+
+    select
+        charges.*,
+        case
+            when x_Credits[1]['type'] like 'COMMITTED_USAGE_DISCOUNT%'
+                or x_Credits[1]['type'] = 'FEE_UTILIZATION_OFFSET' then 1
+            when x_Credits[2]['type'] like 'COMMITTED_USAGE_DISCOUNT%'
+                or x_Credits[2]['type'] = 'FEE_UTILIZATION_OFFSET' then 2
+            when x_Credits[3]['type'] like 'COMMITTED_USAGE_DISCOUNT%'
+                or x_Credits[3]['type'] = 'FEE_UTILIZATION_OFFSET' then 3
+            when x_Credits[4]['type'] like 'COMMITTED_USAGE_DISCOUNT%'
+                or x_Credits[4]['type'] = 'FEE_UTILIZATION_OFFSET' then 4
+        end as commitment_credit
+    from charges
+
 )
 
 select
     -- split allocation
     AllocatedMethodDetails as allocated_method_details,
-    AllocatedMethodId as allocated_method_id,
+    coalesce(AllocatedMethodId, x_CostAllocationRuleName) as allocated_method_id,
     AllocatedResourceId as allocated_resource_id,
     AllocatedResourceName as allocated_resource_name,
     map_json(AllocatedTags) as allocated_tags,
 
-    -- accounts, companies and invoice; a seller on a marketplace is the publisher before 1.3
-    BillingAccountId as billing_account_id,
+    -- accounts, companies and invoice; a seller on a marketplace is the publisher before 1.3.
+    -- Microsoft writes the ids of accounts as paths here, and in its bill what they end in
+    case
+        when lower(BillingAccountId) like '/providers/microsoft.billing/%'
+            then split_part(BillingAccountId, '/', -1)
+        else BillingAccountId
+    end as billing_account_id,
     BillingAccountName as billing_account_name,
     BillingAccountType as billing_account_type,
-    SubAccountId as sub_account_id,
-    SubAccountName as sub_account_name,
+    case
+        when lower(SubAccountId) like '/subscriptions/%'
+            then lower(split_part(SubAccountId, '/', 3))
+        else SubAccountId
+    end as sub_account_id,
+    nullif(SubAccountName, 'Unassigned') as sub_account_name,
     case when x_ServiceId is not null then coalesce(SubAccountType, 'Project') else SubAccountType
     end as sub_account_type,
     coalesce(InvoiceId, x_InvoiceId) as invoice_id,
@@ -40,7 +70,11 @@ select
         as invoice_issuer,
     coalesce(
         ServiceProviderName,
-        case when x_PublisherCategory = 'Vendor' then coalesce(PublisherName, Publisher) end,
+        case
+            when x_PublisherCategory = 'Vendor' then coalesce(PublisherName, Publisher)
+            when x_CostType is not null and PublisherName not in ('Google', 'Google Cloud')
+                then PublisherName
+        end,
         ProviderName,
         Provider,
         PublisherName,
@@ -66,13 +100,14 @@ select
     ChargeCategory as charge_category,
     ChargeClass as charge_class,
     ChargeSubcategory as charge_subcategory,
-    ChargeDescription as charge_description,
+    coalesce(ChargeDescription, x_SkuOrderName) as charge_description,
     ChargeFrequency as charge_frequency,
+    x_CostType as cost_type,
     coalesce(x_CostType, ChargeSubcategory) as line_item_type,
     oci_ReferenceNumber as reference_number,
     oci_BackReferenceNumber as corrected_reference_number,
 
-    -- commitment and capacity; a row has one or two credits, the first four are looked at
+    -- commitment and capacity
     CommitmentDiscountId as commitment_id,
     CommitmentDiscountCategory as commitment_category,
     CommitmentDiscountName as commitment_name,
@@ -86,15 +121,11 @@ select
     x_ConsumptionModelDescription as consumption_model_name,
     credits_json(x_Credits) as credits_by_type,
     coalesce(
-        case when starts_with(x_Credits[1]['type'], 'COMMITTED_USAGE_DISCOUNT')
-            then x_Credits[1]['id'] end,
-        case when starts_with(x_Credits[2]['type'], 'COMMITTED_USAGE_DISCOUNT')
-            then x_Credits[2]['id'] end,
-        case when starts_with(x_Credits[3]['type'], 'COMMITTED_USAGE_DISCOUNT')
-            then x_Credits[3]['id'] end,
-        case when starts_with(x_Credits[4]['type'], 'COMMITTED_USAGE_DISCOUNT')
-            then x_Credits[4]['id'] end
+        nullif(x_Credits[commitment_credit]['id'], ''),
+        x_Credits[commitment_credit]['full_name'],
+        x_Credits[commitment_credit]['name']
     ) as credited_commitment_id,
+    x_Credits[commitment_credit]['full_name'] as credited_commitment_name,
     ContractApplied as contract_applied,
     CapacityReservationId as capacity_reservation_id,
     CapacityReservationStatus as capacity_reservation_status,
@@ -121,6 +152,7 @@ select
     decimal_from_number(PricingQuantity) as pricing_quantity,
     price_from_number(PricingQuantity) as exact_pricing_quantity,
     PricingUnit as pricing_unit,
+    x_PricingUnitDescription as unit_of_measure,
     decimal_from_number(x_PricingBlockSize) as block_size,
     coalesce(decimal_from_number(ConsumedQuantity), decimal_from_number(UsageQuantity))
         as consumed_quantity,
@@ -131,7 +163,7 @@ select
     price_from_number(x_EffectiveUnitPrice) as effective_unit_price,
     SkuId as sku_id,
     coalesce(SkuMeter, x_SkuMeterName) as sku_meter,
-    SkuPriceId as sku_price_id,
+    nullif(nullif(SkuPriceId, '-2'), 'Unassigned') as sku_price_id,
     coalesce(map_json(SkuPriceDetails), map_json(x_SkuDetails)) as sku_price_details,
 
     -- service, place and resource
@@ -140,7 +172,7 @@ select
     ServiceSubcategory as service_subcategory,
     x_SkuMeterCategory as meter_category,
     AvailabilityZone as availability_zone,
-    coalesce(RegionId, Region) as region_id,
+    coalesce(RegionId, Region, nullif(x_Location, 'global')) as region_id,
     RegionName as region_name,
     ResourceId as resource_id,
     ResourceName as resource_name,
@@ -163,13 +195,35 @@ select
         map_json(x_Labels), map_json(x_ProjectLabels), map_json(x_Tags), map_json(x_SystemLabels)
     ) is not null as has_own_tags,
 
-    -- custom
-    map_json(x_CostCategories) as cost_categories,
+    -- custom; credits of Google are inside the costs of their row
+    coalesce(
+        map_json(x_CostCategories),
+        case
+            when coalesce(x_CostCenter, x_InvoiceSectionName, x_ResourceGroupName) is not null
+                then map_json(
+                    map(
+                        make_array('CostCenter', 'InvoiceSection', 'ResourceGroup'),
+                        make_array(
+                            x_CostCenter,
+                            nullif(x_InvoiceSectionName, 'Unassigned'),
+                            lower(x_ResourceGroupName)
+                        )
+                    )
+                )
+        end
+    ) as cost_categories,
     map_json(x_SourceColumns) as source_columns,
-    map_json(x_Discounts) as discounts,
-    x_Operation as operation,
+    coalesce(map_json(x_Discounts), credits_json(x_Credits)) as discounts,
+    coalesce(x_Operation, x_SkuMeterSubcategory) as operation,
     coalesce(x_ServiceCode, x_ServiceId) as service_code,
-    x_UsageType as usage_type
-from charges
+    coalesce(
+        x_UsageType,
+        x_SkuMeterName,
+        case
+            when x_CostType is not null then ChargeDescription
+            when coalesce(x_SkuMeterCategory, x_SkuMeterSubcategory) is not null then SkuMeter
+        end
+    ) as usage_type
+from searched
 where BillingPeriodStart >= $billing_period_start
     and BillingPeriodStart < $billing_period_end
