@@ -107,6 +107,79 @@ pub fn detailed() -> Schema {
     ])
 }
 
+/// The FOCUS export (preview) of 2026: the members of its records have capitals, its amounts are `NUMERIC`.
+#[must_use]
+pub fn focus() -> Schema {
+    const TEXTS: &[&str] = &[
+        "AvailabilityZone",
+        "BillingAccountId",
+        "BillingAccountType",
+        "BillingCurrency",
+        "ChargeCategory",
+        "ChargeClass",
+        "ChargeDescription",
+        "ConsumedUnit",
+        "PricingCategory",
+        "PricingCurrency",
+        "PricingUnit",
+        "ProviderName",
+        "PublisherName",
+        "RegionId",
+        "RegionName",
+        "ResourceId",
+        "ResourceName",
+        "ServiceName",
+        "SkuId",
+        "SkuPriceId",
+        "SubAccountId",
+        "SubAccountName",
+        "x_CostType",
+        "x_Location",
+        "x_ServiceId",
+        "x_SubscriptionInstanceId",
+        "x_ConsumptionModelId",
+        "x_ConsumptionModelDescription",
+    ];
+    const AMOUNTS: &[&str] = &[
+        "BilledCost",
+        "ConsumedQuantity",
+        "ContractedCost",
+        "ContractedUnitPrice",
+        "EffectiveCost",
+        "ListCost",
+        "ListUnitPrice",
+        "PricingCurrencyContractedUnitPrice",
+        "PricingCurrencyEffectiveCost",
+        "PricingCurrencyListUnitPrice",
+        "PricingQuantity",
+        "x_PriceEffectivePriceDefault",
+        "x_PriceListPriceConsumptionModel",
+        "x_CostAtEffectivePriceDefault",
+        "x_CostAtListConsumptionModel",
+    ];
+    const TIMES: &[&str] =
+        &["BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd", "x_ExportTime"];
+    let labels = |name: &str| repeated(name, &texts("label", &["Key", "Value"]));
+    let tag = vec![text("Key"), text("Value"), Field::new("x_Inherited", DataType::Boolean, true), text("x_Namespace")];
+    let credit = vec![text("Name"), numeric("Amount"), text("FullName"), text("Id"), text("Type")];
+    let ancestors = texts("ancestor", &["ResourceName", "DisplayName"]);
+    let project =
+        vec![text("Id"), text("Number"), text("Name"), text("AncestryNumbers"), repeated("Ancestors", &ancestors)];
+    let mut fields: Vec<Field> = TEXTS.iter().map(|name| text(name)).collect();
+    fields.extend(AMOUNTS.iter().map(|name| numeric(name)));
+    fields.extend(TIMES.iter().map(|name| time(name)));
+    fields.extend([
+        double("x_CurrencyConversionRate"),
+        record("x_Project", project),
+        repeated("x_Credits", &record("credit", credit)),
+        labels("x_Labels"),
+        labels("x_ProjectLabels"),
+        labels("x_SystemLabels"),
+        repeated("x_Tags", &record("tag", tag)),
+    ]);
+    Schema::new(fields)
+}
+
 /// The same schema without some top-level columns, as older exports have it.
 #[must_use]
 pub fn without(schema: &Schema, names: &[&str]) -> Schema {
