@@ -80,7 +80,12 @@ measured as (
             details.pricing_unit,
             'Units'
         ) as unit_consumed,
-        coalesce(details.region_name, regions.region_name, details.region_id) as place
+        coalesce(details.region_name, regions.region_name, details.region_id) as place,
+        -- where a commitment is bought or wasted, it is the resource
+        case
+            when details.is_commitment_charge then details.commitment
+            else details.resource_id
+        end as resource
     from details
     left join microsoft_units
         on details.unit_key = microsoft_units.unit_of_measure
@@ -90,6 +95,22 @@ measured as (
         on details.consumed_unit = consumed_units.gcp_unit
     left join regions
         on details.region_id = regions.region_id
+
+),
+
+-- arn:aws:dynamodb:eu-central-1:1:table/t is a table
+typed as (
+
+    select
+        measured.*,
+        case
+            when not starts_with(resource, 'arn:') then null
+            when split_part(resource, ':', 7) <> '' then split_part(resource, ':', 6)
+            when strpos(split_part(resource, ':', 6), '/') > 1
+                then split_part(split_part(resource, ':', 6), '/', 1)
+            else nullif(split_part(resource, ':', 3), '')
+        end as arn_type
+    from measured
 
 )
 
@@ -216,17 +237,19 @@ select
     -- place and resource; where a commitment is bought or wasted, it is the resource
     region_id as RegionId,
     case when region_id is not null then place end as RegionName,
-    case when is_commitment_charge then commitment else resource_id end as ResourceId,
+    resource as ResourceId,
     case
         when is_commitment_charge and order_type_name is not null
             then coalesce(commitment_name, resource_name)
         when resource_id is not null then resource_name
     end as ResourceName,
     case
-        when is_commitment_charge then coalesce(order_type_name, resource_type, commitment_label)
+        when is_commitment_charge
+            then coalesce(order_type_name, resource_type, arn_type, commitment_label)
         when resource_id is not null
             then coalesce(
                 resource_type,
+                arn_type,
                 -- //compute.googleapis.com/projects/p/zones/z/instances/1 is one of the instances
                 case
                     when resource_id like '//%.googleapis.com/%'
@@ -244,7 +267,7 @@ select
     service_subclass as ServiceSubcategory,
     sku as SkuId,
     case
-        when sku is not null then coalesce(sku_meter, usage_type, charge_description, sku)
+        when sku is not null then coalesce(meter, usage_type, charge_description, sku)
     end as SkuMeter,
     -- Microsoft's details of a machine, in the keys of the standard
     case
@@ -286,4 +309,4 @@ select
     $source as x_Source,
     source_columns as x_SourceColumns,
     usage_type as x_UsageType
-from measured
+from typed

@@ -1,13 +1,15 @@
 -- model:   int_focus__native_services
 -- grain:   one row per row of a FOCUS export (no key is delivered)
 -- inputs:  int_focus__native_costs, seed_focus_services, seed_focus_service_subcategories,
---          seed_gcp_service_categories, seed_azure_meter_categories, seed_azure_resource_types
+--          seed_gcp_service_categories, seed_azure_meter_categories, seed_azure_resource_types,
+--          seed_aws_regions
 -- params:  none
 -- why:     names and classifies the service of each row. An export may leave the name out
 --          (purchases), or the category (a preview that has no such column); a subcategory must
 --          belong to the category beside it, or nothing of the month could be published. Names
 --          that are left out come from where the bill's own come from: what a vendor sells is its
---          own service, a commitment is for the service of its meter, else for that of its order.
+--          own service, a commitment is for the service of its meter, else for that of its order. The
+--          meters of AWS have the region in front (EUC1-BoxUsage:m5.large), which is said beside them.
 
 with
 
@@ -39,6 +41,12 @@ google_ids as (
 subcategories as (
 
     select * from seed_focus_service_subcategories
+
+),
+
+regions as (
+
+    select * from seed_aws_regions
 
 ),
 
@@ -110,6 +118,11 @@ looked_up as (
 
     select
         named.*,
+        case
+            when starts_with(named.sku_meter, regions.usage_prefix)
+                then substr(named.sku_meter, length(regions.usage_prefix) + 1)
+            else named.sku_meter
+        end as meter,
         subcategories.service_subcategory is not null as is_known_pair,
         coalesce(named.service_category in (
             'AI and Machine Learning', 'Analytics', 'Business Applications', 'Compute',
@@ -137,6 +150,8 @@ looked_up as (
     left join subcategories
         on named.service_category = subcategories.service_category
         and named.service_subcategory = subcategories.service_subcategory
+    left join regions
+        on named.region_id = regions.region_id
 
 )
 
