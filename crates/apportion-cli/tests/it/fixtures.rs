@@ -3,7 +3,7 @@
 //! `testdata/fixtures/<provider>/<case>.*` becomes an export, the binary normalises it, and every
 //! group of charges must equal `<case>.expect.csv`, whose comments show the arithmetic.
 
-mod exports;
+pub(crate) mod exports;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ fn table(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
 }
 
 /// A decimal without trailing zeros, so that `4.6080` equals `4.608`.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     match text.split_once('.') {
         Some((whole, decimals)) => {
             let decimals = decimals.trim_end_matches('0');

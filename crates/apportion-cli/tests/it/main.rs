@@ -20,6 +20,7 @@ mod explain;
 mod fixtures;
 mod full_disk;
 mod incremental;
+mod native_months;
 mod observe;
 mod old_days;
 mod real_exports;
