@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod bytes;
 mod crash;
 mod currency;
 mod delta_tables;
@@ -24,6 +25,7 @@ mod native_months;
 mod observe;
 mod old_days;
 mod real_exports;
+mod real_variants;
 mod reference;
 mod round_trip;
 mod s3;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::support::Workspace;
 
-fn exports() -> Option<PathBuf> {
+pub(crate) fn exports() -> Option<PathBuf> {
     let folder = std::env::var_os("APPORTION_REAL_EXPORTS").map(PathBuf::from);
     if folder.is_none() {
         eprintln!("APPORTION_REAL_EXPORTS is not set; real exports are not tested");
@@ -16,12 +16,12 @@ fn exports() -> Option<PathBuf> {
     folder
 }
 
-fn copy(from: &PathBuf, workspace: &Workspace, to: &str) {
+pub(crate) fn copy(from: &PathBuf, workspace: &Workspace, to: &str) {
     let content = std::fs::read(from).unwrap_or_else(|error| panic!("{} must exist: {error}", from.display()));
     workspace.write(to, &content);
 }
 
-const PIPELINE: &str = "version: 1
+pub(crate) const PIPELINE: &str = "version: 1
 name: real
 sources:
   bill: { format: FORMAT, location: export/ }
@@ -39,7 +39,7 @@ destination: { location: tables/ }
 ";
 
 /// Every ledger: source total plus nothing is normalised total is allocated total, exactly.
-fn everything_ties(workspace: &Workspace) {
+pub(crate) fn everything_ties(workspace: &Workspace) {
     let open = workspace.query("tables", "SELECT count(*) FROM reconciliation WHERE x_Difference <> 0");
     assert_eq!(open[0][0], "0");
     let stages =
