@@ -82,6 +82,7 @@ pub(crate) async fn normalize(
     let staging = run.staging()?;
     let context = run.context();
     let source = unit.reader.table(discovered.clone()).await?;
+    let repeated = source.repeated_rows().await?;
     let parameters = parameters(unit.source_name(), unit.period, unit.source.cost_basis_in(unit.period));
     let staged = stage_charges(run, unit, &source, &context, &parameters, &staging, progress).await?;
     work.entry.rows = Some(staged.rows);
@@ -96,6 +97,7 @@ pub(crate) async fn normalize(
     let table = staged_table(&staged, &spec, &partition, run.destination.sink.layout())?;
     checked.register_table(FOCUS_CHARGES, table).map_err(query_error)?;
     let mut notes = source.report.notes.clone();
+    notes.extend(repeated);
     if staged.rows == 0 {
         notes.push("the objects of this month hold no charges".to_owned());
     }

@@ -31,6 +31,7 @@ use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract, en
 use crate::csv::{self, Copies};
 use crate::discover::{DiscoveredUnit, is_csv, only_of};
 use crate::objects::{self, Footer, footers};
+use crate::repeats::{self, Candidate};
 use crate::scan::ObjectTable;
 use crate::store::Location;
 
@@ -62,6 +63,7 @@ pub struct SourceTable {
     pub report: SourceReport,
     location: Location,
     unit: DiscoveredUnit,
+    candidates: Vec<Candidate>,
     #[expect(dead_code, reason = "keeps the copies of CSV objects until the relation is dropped")]
     copies: Option<Copies>,
 }
@@ -73,6 +75,16 @@ impl SourceTable {
     /// [`ErrorKind::Conflict`] naming the object.
     pub async fn verify_unchanged(&self) -> Result<()> {
         objects::verify_unchanged(&self.location, &self.unit.objects).await
+    }
+
+    /// Notes about rows that several objects have alike, where rows have no id. Reads a few columns of every
+    /// object, and all that are known where these repeat.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ContractViolated`] when every row of an object is in other objects too, as after two runs
+    /// of one export.
+    pub async fn repeated_rows(&self) -> Result<Vec<String>> {
+        repeats::judge(&self.candidates).await
     }
 
     /// The unit the relation was made from.
@@ -140,9 +152,15 @@ pub(crate) async fn conform(
             .collect(),
         notes: unit.notes.iter().cloned().chain(not_kept(kept, &checked)).collect(),
     };
+    let candidate = |part: &Part, footer: &Footer| {
+        let name = name(part, &footer.meta.location);
+        Candidate::new(&part.location, footer, name, part.dataset.as_ref(), contract)
+    };
+    let candidates = checked.iter().flat_map(|(part, _)| part.footers.iter().map(move |footer| (part, footer)));
+    let candidates = candidates.filter_map(|(part, footer)| candidate(part, footer)).collect();
     let table = view(checked, &unit, contract, alone)
         .map_err(|error| Error::new(ErrorKind::Internal, "the source relation cannot be planned").with_source(error))?;
-    Ok(SourceTable { relation: contract.relation, table, report, location: location.clone(), unit, copies })
+    Ok(SourceTable { relation: contract.relation, table, report, location: location.clone(), unit, candidates, copies })
 }
 
 /// Refuses two objects with the same content, which a copied or repeated export leaves behind: formats

@@ -241,6 +241,8 @@ pub struct SourceContract {
     pub period: PeriodColumn,
     /// The two datasets the export consists of, if it does.
     pub datasets: Option<Datasets>,
+    /// Columns that together tell most rows apart, where rows have no id; empty where they have one.
+    pub telling: &'static [&'static str],
     /// Map column for delivered columns that a pipeline asks to keep, if the format offers that.
     pub kept: Option<&'static str>,
 }
@@ -256,7 +258,17 @@ impl SourceContract {
     /// A contract of plain columns, matched by exact name.
     #[must_use]
     pub fn new(relation: &'static str, columns: Vec<SourceColumn>, period: PeriodColumn) -> Self {
-        Self { relation, columns, folds: &[], ignore_case: false, json_maps: false, period, datasets: None, kept: None }
+        Self {
+            relation,
+            columns,
+            folds: &[],
+            ignore_case: false,
+            json_maps: false,
+            period,
+            datasets: None,
+            telling: &[],
+            kept: None,
+        }
     }
 
     /// A contract column by name.

@@ -33,6 +33,7 @@ mod focus;
 mod gcp;
 mod objects;
 pub mod registry;
+mod repeats;
 mod scan;
 mod store;
 pub mod telemetry;

@@ -20,6 +20,8 @@ mod gcp_lists;
 mod legacy;
 #[path = "sources/real.rs"]
 mod real;
+#[path = "sources/repeats.rs"]
+mod repeats;
 #[path = "sources/stores.rs"]
 mod stores;
 #[path = "sources/suite.rs"]

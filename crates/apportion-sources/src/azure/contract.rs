@@ -89,6 +89,9 @@ const REQUIRED: &[&str] =
 const DATASETS: Datasets =
     Datasets { column: "dataset", names: ["ActualCost", "AmortizedCost"], both_needed_with: "pricing_model" };
 
+/// Where and when what was used, and what it cost.
+const TELLING: &[&str] = &["cost", "date", "meter_id", "quantity", "resource_id"];
+
 pub(super) fn line_items() -> SourceContract {
     let mut all = vec![SourceColumn::plain(DATASETS.column, ColumnKind::Text, false)];
     for (kind, columns) in [(ColumnKind::Text, TEXTS), (ColumnKind::Time, TIMES), (ColumnKind::Amount, AMOUNTS)] {
@@ -102,6 +105,7 @@ pub(super) fn line_items() -> SourceContract {
     SourceContract {
         ignore_case: true,
         datasets: Some(DATASETS),
+        telling: TELLING,
         ..SourceContract::new("src_azure__line_items", all, PeriodColumn::Time("date"))
     }
 }

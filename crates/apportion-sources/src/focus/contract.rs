@@ -77,6 +77,17 @@ const VERSIONS: &[&str] = &["1.4", "1.3", "1.2", "1.1"];
 /// Columns that are no sign of their version, because Microsoft had them before.
 const EARLY: &[&str] = &["BillingAccountType", "SubAccountType"];
 
+/// Where and when what was used, and what it cost.
+const TELLING: &[&str] = &[
+    "BilledCost",
+    "ChargePeriodStart",
+    "EffectiveCost",
+    "PricingQuantity",
+    "ResourceId",
+    "SkuPriceId",
+    "SubAccountId",
+];
+
 pub(super) fn focus() -> SourceContract {
     let mut all: Vec<SourceColumn> = catalog()
         .focus_columns()
@@ -103,6 +114,7 @@ pub(super) fn focus() -> SourceContract {
         ignore_case: true,
         json_maps: true,
         kept: Some(KEPT),
+        telling: TELLING,
         ..SourceContract::new("src_focus__charges", all, period)
     }
 }

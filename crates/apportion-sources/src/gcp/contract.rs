@@ -86,6 +86,9 @@ const REQUIRED: &[&str] = &[
     "usage_start_time",
 ];
 
+/// Where and when what was used, and what it cost.
+const TELLING: &[&str] = &["cost", "project_id", "resource_name", "sku_id", "usage_amount", "usage_start_time"];
+
 pub(super) fn line_items() -> SourceContract {
     let mut all: Vec<SourceColumn> = Vec::new();
     for (kind, columns) in [
@@ -102,7 +105,10 @@ pub(super) fn line_items() -> SourceContract {
         all.extend(columns.iter().map(column));
     }
     all.sort_by(|left, right| left.name.cmp(&right.name));
-    SourceContract::new("src_gcp__line_items", all, PeriodColumn::Month("invoice_month"))
+    SourceContract {
+        telling: TELLING,
+        ..SourceContract::new("src_gcp__line_items", all, PeriodColumn::Month("invoice_month"))
+    }
 }
 
 #[cfg(test)]
