@@ -25,6 +25,7 @@ mod memory;
 mod native_months;
 mod observe;
 mod old_days;
+mod promises;
 mod real_csv;
 mod real_exports;
 mod real_variants;
