@@ -8,8 +8,9 @@
 --          (purchases), or the category (a preview that has no such column); a subcategory must
 --          belong to the category beside it, or nothing of the month could be published. Names
 --          that are left out come from where the bill's own come from: what a vendor sells is its
---          own service, a commitment is for the service of its meter, else for that of its order. The
---          meters of AWS have the region in front (EUC1-BoxUsage:m5.large), which is said beside them.
+--          own service, a commitment is for the service of its meter, else for that of its order.
+--          The meters of AWS have the region in front (EUC1-BoxUsage:m5.large), which is beside
+--          them and is left out of them.
 
 with
 

@@ -83,8 +83,8 @@ fn columns() -> Vec<(&'static str, ColumnType)> {
 }
 
 /// The charges of one export in `expect.txt`, by name.
-fn expected(month: &Month, side: &str) -> BTreeMap<String, Charge> {
-    let path = folder(month.name).join("expect.txt");
+fn expected(folder: &Path, side: &str) -> BTreeMap<String, Charge> {
+    let path = folder.join("expect.txt");
     let mut charges = BTreeMap::new();
     for record in records::records(&path) {
         let unknown =
@@ -95,34 +95,42 @@ fn expected(month: &Month, side: &str) -> BTreeMap<String, Charge> {
         }
         let value = |(name, _): (&str, ColumnType)| {
             let text = record.values.get(name).map_or("", String::as_str);
-            let text = match text.split_once(DIFFERS) {
-                Some((raw, _)) if side == RAW => raw.trim(),
-                Some((_, native)) => native.trim(),
+            let text = match text.split_once(DIFFERS).map(|(raw, native)| (raw.trim(), native.trim())) {
+                Some((raw, native)) if raw == native => panic!("[{}] {name} differs from itself", record.name),
+                Some((raw, _)) if side == RAW => raw,
+                Some((_, native)) => native,
                 None => text,
             };
             (name.to_owned(), text.to_owned())
         };
-        charges.insert(record.name, columns().into_iter().map(value).collect());
+        let charge = columns().into_iter().map(value).collect();
+        charges.insert(record.name.clone(), charge);
     }
     charges
 }
 
-/// The charges that the binary makes of one export, named as in the expectation.
-fn found(workspace: &Workspace, month: &Month, side: &str, wrong: &mut Vec<String>) -> BTreeMap<String, Charge> {
+/// The charges that the binary made of one export, under the names of the expected ones.
+fn found(
+    workspace: &Workspace,
+    key: &[&str],
+    side: &str,
+    expected: &BTreeMap<String, Charge>,
+    wrong: &mut Vec<String>,
+) -> BTreeMap<String, Charge> {
     let names: Vec<&str> = columns().iter().map(|(name, _)| *name).collect();
     let sql = format!("SELECT {} FROM focus_charges WHERE x_Source = '{side}'", names.join(", "));
     let rows = workspace.query("tables", &sql);
     let mut rows: Vec<Charge> =
         rows.into_iter().map(|row| names.iter().map(|name| (*name).to_owned()).zip(row).collect()).collect();
-    let key = |charge: &Charge| month.key.iter().map(|name| charge[*name].clone()).collect::<Vec<_>>();
+    let key_of = |charge: &Charge| key.iter().map(|name| format!("{name} {}", charge[*name])).collect::<Vec<_>>();
     let mut found = BTreeMap::new();
-    for (name, charge) in expected(month, side) {
-        match rows.iter().position(|row| key(row) == key(&charge)) {
-            Some(position) => drop(found.insert(name, rows.swap_remove(position))),
-            None => wrong.push(format!("{side} [{name}]: no charge with {:?} = {:?}", month.key, key(&charge))),
+    for (name, charge) in expected {
+        match rows.iter().position(|row| key_of(row) == key_of(charge)) {
+            Some(position) => drop(found.insert(name.clone(), rows.swap_remove(position))),
+            None => wrong.push(format!("{side} [{name}]: no charge with {}", key_of(charge).join(", "))),
         }
     }
-    wrong.extend(rows.iter().map(|row| format!("{side}: a charge nobody expects, {:?} = {:?}", month.key, key(row))));
+    wrong.extend(rows.iter().map(|row| format!("{side}: a charge nobody expects, {}", key_of(row).join(", "))));
     found
 }
 
@@ -169,34 +177,33 @@ fn allowed(month: &Month, differing: &Cells) -> Cells {
     cells
 }
 
-/// Runs both exports of a month and says what is wrong with the charges.
-fn problems(month: &Month, change: impl Fn(&mut Workspace)) -> Vec<String> {
-    let mut workspace = Workspace::new();
+/// Runs both exports in the folder of a month and says what is wrong with the charges.
+fn problems(month: &Month, folder: &Path) -> Vec<String> {
+    let workspace = Workspace::new();
     let mut pipeline = "version: 1\nname: month\nsources:\n".to_owned();
     for (side, export) in [(RAW, &month.raw), (NATIVE, &month.native)] {
-        for (object, content) in (export.objects)(&folder(month.name)) {
+        for (object, content) in (export.objects)(folder) {
             workspace.write(&format!("{side}/{object}"), &content);
         }
         pipeline += &format!("  {side}: {{ format: {}, location: {side}/, {} }}\n", export.format, export.options);
     }
     workspace.write("pipeline.yaml", (pipeline + "destination: { location: tables/ }\n").as_bytes());
-    change(&mut workspace);
     workspace.run_ok(&["run", "pipeline.yaml"]);
 
     let mut wrong = Vec::new();
-    let raw = found(&workspace, month, RAW, &mut wrong);
-    let native = found(&workspace, month, NATIVE, &mut wrong);
-    for (side, charges) in [(RAW, &raw), (NATIVE, &native)] {
-        for (name, expected) in expected(month, side) {
-            let Some(found) = charges.get(&name) else { continue };
-            for (column, _) in
-                columns().into_iter().filter(|(column, kind)| !same(*kind, &expected[*column], &found[*column]))
-            {
-                let (expected, found) = (&expected[column], plain(&found[column]));
-                wrong.push(format!("{side} [{name}] {column}: expected `{expected}`, found `{found}`"));
+    let [raw, native] = [RAW, NATIVE].map(|side| {
+        let expected = expected(folder, side);
+        let found = found(&workspace, month.key, side, &expected, &mut wrong);
+        for (name, charge) in &found {
+            for (column, kind) in columns() {
+                let (wanted, got) = (&expected[name][column], &charge[column]);
+                if !same(kind, wanted, got) {
+                    wrong.push(format!("{side} [{name}] {column}: expected `{wanted}`, found `{got}`"));
+                }
             }
         }
-    }
+        found
+    });
     let differing = differing(&raw, &native);
     let allowed = allowed(month, &differing);
     for (name, column) in differing.difference(&allowed) {
@@ -208,15 +215,61 @@ fn problems(month: &Month, change: impl Fn(&mut Workspace)) -> Vec<String> {
     wrong
 }
 
+fn month(name: &str) -> &'static Month {
+    MONTHS.iter().find(|month| month.name == name).expect("a declared month")
+}
+
 fn check(name: &str) {
-    let month = MONTHS.iter().find(|month| month.name == name).expect("a declared month");
-    let wrong = problems(month, |_| {});
+    let wrong = problems(month(name), &folder(name));
     assert!(wrong.is_empty(), "{name}\n{}", wrong.join("\n"));
 }
 
 #[test]
 fn a_bill_of_aws_and_its_own_focus_export_give_the_same_charges() {
     check("aws");
+}
+
+/// The files of a month with one line of one block changed.
+fn changed(name: &str, file: &str, block: &str, from: &str, to: &str) -> Workspace {
+    let workspace = Workspace::new();
+    for entry in std::fs::read_dir(folder(name)).expect("month").flatten() {
+        let content = std::fs::read(entry.path()).expect("file");
+        workspace.write(&entry.file_name().into_string().expect("name"), &content);
+    }
+    let text = std::fs::read_to_string(workspace.path(file)).expect("file");
+    let (before, after) = text.split_once(&format!("[{block}]\n")).expect("the block");
+    assert!(after.contains(from), "[{block}] says {from}");
+    workspace.write(file, format!("{before}[{block}]\n{}", after.replacen(from, to, 1)).as_bytes());
+    workspace
+}
+
+#[test]
+fn one_wrong_figure_anywhere_in_a_month_is_found() {
+    let unexplained = "the exports differ and no exception says why";
+    for (file, block, from, to, complaint) in [
+        ("native.txt", "refund", "BilledCost = -7.35", "BilledCost = 7.35", unexplained),
+        ("native.txt", "data transfer", "PricingQuantity = 12.5", "PricingQuantity = 125", unexplained),
+        ("raw.txt", "reserved instance usage", "net_effective_cost = 36.08", "net_effective_cost = 3.608", unexplained),
+        (
+            "expect.txt",
+            "volume",
+            "ServiceCategory = Compute ≠ Storage",
+            "ServiceCategory = Compute ≠ Other",
+            "expected `Other`",
+        ),
+        (
+            "native.txt",
+            "requests",
+            "SkuId = S3REQSKU00000003",
+            "SkuId = S3REQSKU00000003\nSkuPriceId = S3REQSKU00000003.JRTCKXETXF.6YS6EN2CT7",
+            "an exception where the exports do not differ",
+        ),
+    ] {
+        let workspace = changed("aws", file, block, from, to);
+        let wrong = problems(month("aws"), &workspace.path(""));
+        let named = wrong.iter().any(|problem| problem.contains(&format!("[{block}")) && problem.contains(complaint));
+        assert!(named, "{file}, [{block}], {to}: {wrong:?}");
+    }
 }
 
 #[test]
