@@ -38,27 +38,70 @@ struct Month {
     key: &'static [&'static str],
 }
 
-const MONTHS: &[Month] = &[Month {
-    name: "aws",
-    raw: Export {
-        format: "aws_cur_2",
-        // BilledCost of FOCUS includes every discount, so the bill is read net of them
-        options: "cost_basis: net",
-        objects: |folder| {
-            let bill = exports::parquet(ExportBuilder::cur2(), &records::table(&folder.join("raw.txt")));
-            vec![("data/BILLING_PERIOD=2026-01/acme-00001.snappy.parquet", bill)]
+const MONTHS: &[Month] = &[
+    Month {
+        name: "aws",
+        raw: Export {
+            format: "aws_cur_2",
+            // BilledCost of FOCUS includes every discount, so the bill is read net of them
+            options: "cost_basis: net",
+            objects: |folder| {
+                let bill = exports::parquet(ExportBuilder::cur2(), &records::table(&folder.join("raw.txt")));
+                vec![("data/BILLING_PERIOD=2026-01/acme-00001.snappy.parquet", bill)]
+            },
         },
-    },
-    native: Export {
-        format: "focus",
-        options: "",
-        objects: |folder| {
-            let export = exports::parquet(ExportBuilder::new(), &records::table(&folder.join("native.txt")));
-            vec![("data/BILLING_PERIOD=2026-01/acme-focus-00001.snappy.parquet", export)]
+        native: Export {
+            format: "focus",
+            options: "",
+            objects: |folder| {
+                let export = exports::parquet(ExportBuilder::new(), &records::table(&folder.join("native.txt")));
+                vec![("data/BILLING_PERIOD=2026-01/acme-focus-00001.snappy.parquet", export)]
+            },
         },
+        key: &["ChargeDescription", "ChargeCategory"],
     },
-    key: &["ChargeDescription", "ChargeCategory"],
-}];
+    Month {
+        name: "azure",
+        raw: Export {
+            format: "azure_cost_management",
+            options: "",
+            objects: |folder| {
+                let export = |name: &str| exports::csv(&records::table(&folder.join(name)));
+                vec![("actual/month.csv", export("actual.txt")), ("amortized/month.csv", export("amortized.txt"))]
+            },
+        },
+        native: Export {
+            format: "focus",
+            options: "",
+            objects: |folder| {
+                let export = exports::parquet(ExportBuilder::new(), &records::table(&folder.join("native.txt")));
+                vec![("20260101-20260131/part_1_0001.snappy.parquet", export)]
+            },
+        },
+        key: &["ChargeDescription", "CommitmentDiscountStatus"],
+    },
+    Month {
+        name: "gcp",
+        raw: Export {
+            format: "gcp_billing_export",
+            options: "",
+            objects: |folder| vec![("000000000000.parquet", exports::bigquery(&folder.join("raw.jsonl")))],
+        },
+        native: Export {
+            format: "focus",
+            options: "",
+            objects: |folder| {
+                let schema = apportion_testkit::bigquery::focus();
+                let rows: Vec<_> = records::records(&folder.join("native.txt"))
+                    .into_iter()
+                    .map(|record| exports::json(&schema, &record.values))
+                    .collect();
+                vec![("000000000000.parquet", apportion_testkit::bigquery::parquet(schema, &rows).to_vec())]
+            },
+        },
+        key: &["ChargeDescription", "ChargePeriodStart", "CommitmentDiscountStatus"],
+    },
+];
 
 const RAW: &str = "raw";
 const NATIVE: &str = "native";
@@ -270,6 +313,16 @@ fn one_wrong_figure_anywhere_in_a_month_is_found() {
         let named = wrong.iter().any(|problem| problem.contains(&format!("[{block}")) && problem.contains(complaint));
         assert!(named, "{file}, [{block}], {to}: {wrong:?}");
     }
+}
+
+#[test]
+fn cost_exports_of_azure_and_the_focus_export_of_microsoft_give_the_same_charges() {
+    check("azure");
+}
+
+#[test]
+fn a_billing_export_of_google_cloud_and_its_own_focus_export_give_the_same_charges() {
+    check("gcp");
 }
 
 #[test]
