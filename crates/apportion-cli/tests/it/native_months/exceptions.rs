@@ -248,4 +248,16 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         reason: "what adjusts is an adjustment without SKU, price and quantity, whatever it adjusts",
         source: "Google, FOCUS view: ChargeCategory and SkuId follow cost_type",
     },
+    Exception {
+        month: "gcp",
+        charges: &["machine in euros"],
+        columns: &[
+            "PricingCurrency",
+            "PricingCurrencyContractedUnitPrice",
+            "PricingCurrencyEffectiveCost",
+            "PricingCurrencyListUnitPrice",
+        ],
+        reason: "the billing export has its prices in the currency of the invoice only, the FOCUS export also in dollars",
+        source: "docs/providers/gcp.md, cost; users' measurements of the FOCUS export: etiennechabert/cost-goblin",
+    },
 ];
