@@ -8,13 +8,16 @@ use apportion_testkit::fixture::ExportBuilder;
 use super::records;
 use crate::fixtures::exports;
 
+/// Objects of an export: their keys under the location of the source, and what is in them.
+type Objects = Vec<(&'static str, Vec<u8>)>;
+
 /// One export of a month.
 pub(super) struct Export {
     pub(super) format: &'static str,
     /// More of the source in the pipeline, such as `cost_basis: net`.
     pub(super) options: &'static str,
-    /// Objects under the location of the source, from the folder of the month.
-    pub(super) objects: fn(&Path) -> Vec<(&'static str, Vec<u8>)>,
+    /// Makes the objects from the folder of the month.
+    pub(super) objects: fn(&Path) -> Objects,
 }
 
 /// A month in both forms.
