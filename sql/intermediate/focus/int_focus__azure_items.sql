@@ -46,12 +46,16 @@ classified as (
             pricing_model,
             frequency,
             publisher_name,
+            is_marketplace,
             billing_account_id,
+            billing_account_name,
             customer_name,
             partner_name,
             invoice_id,
             currency,
+            pricing_currency,
             subscription_id,
+            subscription_name,
             cost_categories,
             cost_allocation_rule,
             cast(charge_date as varchar),
@@ -64,9 +68,11 @@ classified as (
             resource_location,
             resource_id,
             resource_name,
+            resource_type,
             tags,
             details,
             benefit_id,
+            benefit_name,
             reservation_id,
             product_order_id,
             product_order_name,
@@ -79,7 +85,10 @@ classified as (
             cast(unit_price as varchar),
             cast(payg_price as varchar),
             cast(effective_price as varchar),
-            cast(cost as varchar)
+            cast(exchange_rate as varchar),
+            cast(cost as varchar),
+            cast(payg_cost as varchar),
+            cast(pricing_currency_cost as varchar)
         ) as charge_key
     from line_items
     where dataset <> 'ActualCost'

@@ -35,7 +35,8 @@ impl TextTable {
         Self::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// A table from text.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let comments = text.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect();
         let format = Format::default().with_header(true).with_comment(b'#');
         let (inferred, _) = format.infer_schema(text.as_bytes(), Some(0)).map_err(|error| error.to_string())?;
@@ -179,14 +180,34 @@ fn double_map() -> arrow::array::MapArray {
     MapBuilder::new(Some(MapFieldNames::default()), StringBuilder::new(), Float64Builder::new()).finish()
 }
 
-/// A list of credits, as `apportion-sources` yields it; cases leave such a column out, which is NULL.
+/// A list of credits, as `apportion-sources` yields it; cases write it as a JSON array.
 fn credit_list() -> DataType {
     let texts = ["name", "full_name", "id", "type"].map(|name| Field::new(name, DataType::Utf8, true));
     let fields: Vec<Field> = texts.into_iter().chain([Field::new("amount", DataType::Float64, true)]).collect();
     DataType::List(Arc::new(Field::new("item", DataType::Struct(fields.into()), true)))
 }
 
+/// Lists of records from JSON arrays.
+fn lists(values: &StringArray, kind: &DataType) -> Result<ArrayRef, String> {
+    let schema = Arc::new(Schema::new(vec![Field::new("list", kind.clone(), true)]));
+    let rows: Vec<serde_json::Value> = values
+        .iter()
+        .map(|json| {
+            let list = json.map_or(Ok(serde_json::Value::Null), serde_json::from_str);
+            list.map(|list| serde_json::json!({ "list": list })).map_err(|error| error.to_string())
+        })
+        .collect::<Result<_, _>>()?;
+    let builder = arrow::json::ReaderBuilder::new(schema).with_batch_size(rows.len().max(1));
+    let mut decoder = builder.build_decoder().map_err(|error| error.to_string())?;
+    decoder.serialize(&rows).map_err(|error| error.to_string())?;
+    let batch = decoder.flush().map_err(|error| error.to_string())?;
+    Ok(batch.map_or_else(|| new_null_array(kind, 0), |batch| Arc::clone(batch.column(0))))
+}
+
 fn typed_column(values: &StringArray, kind: &DataType) -> Result<ArrayRef, String> {
+    if matches!(kind, DataType::List(_)) {
+        return lists(values, kind);
+    }
     if !matches!(kind, DataType::Map(..)) {
         let options = CastOptions { safe: false, ..CastOptions::default() };
         return cast_with_options(values, kind, &options).map_err(|error| error.to_string());

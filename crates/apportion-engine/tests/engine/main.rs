@@ -12,6 +12,7 @@ mod cases;
 mod checks;
 mod functions;
 mod graph;
+mod order;
 mod plans;
 mod tidy;
 

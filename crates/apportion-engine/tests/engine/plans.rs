@@ -15,14 +15,14 @@ use crate::case_table::{TextTable, parameter};
 use crate::repository;
 
 /// Each provider's source relation and the model that maps it to charges.
-const PROVIDERS: [(&str, &str); 4] = [
+pub(crate) const PROVIDERS: [(&str, &str); 4] = [
     ("src_aws__cur", "int_focus__aws"),
     ("src_gcp__line_items", "int_focus__gcp"),
     ("src_azure__line_items", "int_focus__azure"),
     ("src_focus__charges", "int_focus__native"),
 ];
 
-fn parameters() -> BTreeMap<String, ScalarValue> {
+pub(crate) fn parameters() -> BTreeMap<String, ScalarValue> {
     [
         ("source", "aws-main"),
         ("billing_period", "2026-01"),
