@@ -98,9 +98,11 @@ impl PublishedPeriod {
 /// The error itself when another content of the tables would not help.
 pub(crate) fn of_the_data(error: Error) -> Result<Error> {
     match error.kind() {
-        ErrorKind::ResourcesExhausted | ErrorKind::Throttled | ErrorKind::PermissionDenied | ErrorKind::Config => {
-            Err(error)
-        }
+        ErrorKind::MemoryExhausted
+        | ErrorKind::ResourcesExhausted
+        | ErrorKind::Throttled
+        | ErrorKind::PermissionDenied
+        | ErrorKind::Config => Err(error),
         _ => Ok(error),
     }
 }

@@ -146,7 +146,7 @@ impl Run {
     /// same time depends on how they are scheduled, so a limit that was enough may not be the next night.
     /// `was_frugal` says whether it was computed so already.
     pub(crate) fn is_short<T>(&self, outcome: &Result<T>, was_frugal: bool) -> bool {
-        let short = |error: &Error| error.kind() == ErrorKind::ResourcesExhausted && error.message().contains("memory");
+        let short = |error: &Error| error.kind() == ErrorKind::MemoryExhausted;
         if !outcome.as_ref().err().is_some_and(short) || was_frugal {
             return false;
         }

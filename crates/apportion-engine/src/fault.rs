@@ -125,13 +125,14 @@ fn from_io(error: &io::Error) -> Error {
 }
 
 fn exhausted(message: &str) -> Error {
-    let advice = if message.contains("disk space") {
-        "spilling filled the disk, point --work-directory at a larger one"
+    let error = if message.contains("disk space") {
+        let advice = "spilling filled the disk, point --work-directory at a larger one";
+        Error::new(ErrorKind::ResourcesExhausted, advice)
     } else {
-        "the query needs more memory, raise --memory-limit or lower --jobs"
+        Error::memory_exhausted()
     };
     let message = message.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or_default();
-    Error::new(ErrorKind::ResourcesExhausted, advice).with("engine", message.replace('\n', " ").trim())
+    error.with("engine", message.replace('\n', " ").trim())
 }
 
 #[cfg(test)]
@@ -145,7 +146,7 @@ mod tests {
             Box::new(DataFusionError::ResourcesExhausted("Failed to allocate 8 MB".to_owned())),
         );
         let error = from_datafusion(&error);
-        assert_eq!(error.kind(), ErrorKind::ResourcesExhausted);
+        assert_eq!(error.kind(), ErrorKind::MemoryExhausted);
         assert_eq!(
             error.to_string(),
             "the query needs more memory, raise --memory-limit or lower --jobs (engine: Failed to allocate 8 MB)"

@@ -206,7 +206,7 @@ mod tests {
         let context = Engine::try_new(&options).unwrap().new_context();
         let error = context.sql(query).await.unwrap().collect().await.unwrap_err();
         let error = from_datafusion(&error);
-        assert_eq!(error.kind(), ErrorKind::ResourcesExhausted);
+        assert_eq!(error.kind(), ErrorKind::MemoryExhausted);
         assert!(error.message().contains("--memory-limit"), "{error}");
     }
 }

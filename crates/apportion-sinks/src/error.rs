@@ -55,10 +55,11 @@ pub(crate) fn query(error: DataFusionError) -> Error {
             arrow::error::ArrowError::ExternalError(inner) => query(DataFusionError::External(inner)),
             other => query_failed(ErrorKind::Internal, DataFusionError::ArrowError(Box::new(other), trace)),
         },
-        DataFusionError::ResourcesExhausted(_) => {
-            let advice = "the query needs more memory, raise --memory-limit or lower --jobs";
+        DataFusionError::ResourcesExhausted(ref message) if message.contains("disk space") => {
+            let advice = "spilling filled the disk, point --work-directory at a larger one";
             Error::new(ErrorKind::ResourcesExhausted, advice).with_source(error)
         }
+        DataFusionError::ResourcesExhausted(_) => Error::memory_exhausted().with_source(error),
         other if is_disk_full(&other) => query_failed(ErrorKind::ResourcesExhausted, other),
         other => query_failed(store_kind_below(&other).unwrap_or(ErrorKind::Internal), other),
     }

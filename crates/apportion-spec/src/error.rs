@@ -36,7 +36,9 @@ pub enum ErrorKind {
     Locked,
     /// The command was asked to stop before it was done.
     Stopped,
-    /// Memory or disk is exhausted.
+    /// A query needs more memory than it may use.
+    MemoryExhausted,
+    /// The disk is full, or a folder or thread that the work needs cannot be had.
     ResourcesExhausted,
     /// A broken invariant: please report it.
     Internal,
@@ -58,6 +60,7 @@ impl ErrorKind {
             Self::Held => "held",
             Self::Locked => "locked",
             Self::Stopped => "stopped",
+            Self::MemoryExhausted => "memory_exhausted",
             Self::ResourcesExhausted => "resources_exhausted",
             Self::Internal => "internal",
         }
@@ -66,7 +69,8 @@ impl ErrorKind {
 
 /// An error with kind, message, ordered context and an optional cause.
 ///
-/// `Display` is one line: `message (object: …, column: …): cause`.
+/// `Display` is one line: `message (object: …, column: …): cause`. Of a message with several lines, the first
+/// says where, the others are a list.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -79,6 +83,12 @@ impl Error {
     /// Creates an error; `message` is in the user's words and ends without a full stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), context: Vec::new(), source: None }
+    }
+
+    /// A query that needs more memory than it may use, with the options that help.
+    #[must_use]
+    pub fn memory_exhausted() -> Self {
+        Self::new(ErrorKind::MemoryExhausted, "the query needs more memory, raise --memory-limit or lower --jobs")
     }
 
     /// Adds one fact about where the error happened.
@@ -122,7 +132,11 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
+        let (lead, list) = match self.message.split_once('\n') {
+            Some((lead, list)) if !self.context.is_empty() => (lead, Some(list)),
+            _ => (self.message.as_str(), None),
+        };
+        f.write_str(lead)?;
         for (index, (key, value)) in self.context.iter().enumerate() {
             f.write_str(if index == 0 { " (" } else { ", " })?;
             write!(f, "{key}: {value}")?;
@@ -133,7 +147,10 @@ impl fmt::Display for Error {
         if let Some(source) = &self.source {
             write!(f, ": {source}")?;
         }
-        Ok(())
+        match list {
+            Some(list) => write!(f, "\n{list}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -146,6 +163,12 @@ impl StdError for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_follows_the_line_that_says_where() {
+        let error = Error::new(ErrorKind::ContractViolated, "two columns do not fit\n  a\n  b").with("object", "o");
+        assert_eq!(error.to_string(), "two columns do not fit (object: o)\n  a\n  b");
+    }
 
     #[test]
     fn display_is_one_line_with_context_in_order_and_cause() {

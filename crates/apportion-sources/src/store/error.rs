@@ -97,7 +97,7 @@ pub fn read_error(error: DataFusionError) -> Error {
         next = cause.source();
     }
     let kind = match error.find_root() {
-        DataFusionError::ResourcesExhausted(_) => ErrorKind::ResourcesExhausted,
+        DataFusionError::ResourcesExhausted(_) => ErrorKind::MemoryExhausted,
         DataFusionError::SQL(..) | DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => ErrorKind::SqlInvalid,
         DataFusionError::ArrowError(..) | DataFusionError::Execution(_) | DataFusionError::ParquetError(_) => {
             ErrorKind::ContractViolated
