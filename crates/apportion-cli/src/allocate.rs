@@ -77,7 +77,10 @@ impl<'a> Allocation<'a> {
 
         let staging = run.staging()?;
         let barrier = DiskBarrier { staging: &staging, context: &context };
-        let allocated = allocator.allocate(&context, &barrier).await?;
+        let allocated = match allocator.allocate(&context, &barrier).await {
+            Ok(allocated) => allocated,
+            Err(error) => return Err(opened.explain(error).await),
+        };
         work.step("prepare");
         let mut staged = Vec::new();
         for (name, rows) in
@@ -128,6 +131,7 @@ impl<'a> Allocation<'a> {
         report.rules = allocated.rules.iter().map(RuleOutcome::from).collect();
         notes.extend(idle_rules(&report.rules));
         notes.extend(allocated.drivers.iter().filter_map(figures::driver_note));
+        notes.extend(opened.notes());
         work.entry.notes.clone_from(&notes);
         report.notes = notes;
         Ok(report)
@@ -217,7 +221,15 @@ impl<'a> Allocation<'a> {
 
 /// A rule that takes nothing is more often a typing error than a decision.
 fn idle_rules(rules: &[RuleOutcome]) -> Option<String> {
-    let idle: Vec<&str> = rules.iter().filter(|rule| rule.charges == 0).map(|rule| rule.rule.as_str()).collect();
+    let told = |idle: &RuleOutcome| {
+        let earlier = rules.iter().filter(|rule| rule.also_matched_by.contains_key(&idle.rule));
+        let earlier: Vec<&str> = earlier.map(|rule| rule.rule.as_str()).collect();
+        match earlier.as_slice() {
+            [] => idle.rule.clone(),
+            taken => format!("{} (all it matches was taken by {} before it)", idle.rule, taken.join(", ")),
+        }
+    };
+    let idle: Vec<String> = rules.iter().filter(|rule| rule.charges == 0).map(told).collect();
     (!idle.is_empty()).then(|| format!("no charge was taken by {}", idle.join(", ")))
 }
 

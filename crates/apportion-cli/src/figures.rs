@@ -134,9 +134,15 @@ impl From<&RuleReport> for RuleOutcome {
 pub(crate) fn driver_note(driver: &DriverReport) -> Option<String> {
     let mut facts = Vec::new();
     for (source, pools) in &driver.pools {
-        if source != "actual" {
-            facts.push(format!("{pools} pools by {source}"));
-        }
+        let what = match source.as_str() {
+            "actual" => continue,
+            "idle" => "measured as zero, so that their cost is idle",
+            "unallocated" => "not measured and without a fallback that was, so that their cost stays unallocated",
+            "previous_period" => "not measured and split by the previous billing period",
+            "even" => "split evenly",
+            other => other,
+        };
+        facts.push(format!("{pools} pools {what}"));
     }
     if driver.missing_quantities > 0 {
         let count = u128::try_from(driver.missing_quantities).unwrap_or(0);

@@ -84,7 +84,10 @@ pub(crate) async fn normalize(
     let source = unit.reader.table(discovered.clone()).await?;
     let repeated = source.repeated_rows().await?;
     let parameters = parameters(unit.source_name(), unit.period, unit.source.cost_basis_in(unit.period));
-    let staged = stage_charges(run, unit, &source, &context, &parameters, &staging, progress).await?;
+    let staged = match stage_charges(run, unit, &source, &context, &parameters, &staging, progress).await {
+        Ok(staged) => staged,
+        Err(error) => return Err(explain(&source, error).await),
+    };
     work.entry.rows = Some(staged.rows);
     work.step("stage");
 
@@ -140,6 +143,18 @@ pub(crate) async fn normalize(
         reasons: unit.reasons().to_vec(),
         ..SourceUnitReport::empty(unit.source_name(), unit.period)
     })
+}
+
+/// The error that tells more than `error`, of a query over the source: which value or object cannot be
+/// read, and where.
+async fn explain(source: &SourceTable, error: Error) -> Error {
+    if !matches!(error.kind(), ErrorKind::ContractViolated | ErrorKind::Internal) {
+        return error;
+    }
+    match source.offending_value().await {
+        Ok(found) => found.unwrap_or(error),
+        Err(unreadable) => unreadable,
+    }
 }
 
 /// One line per repair of delivered rows, the most frequent first.
@@ -225,4 +240,49 @@ pub(crate) fn judge(outcomes: &[CheckOutcome]) -> Result<Vec<String>> {
             format!("{} ({} rows): {}\n{}", outcome.name, outcome.offending_rows, outcome.why, outcome.sample)
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use apportion_engine::{Engine, EngineOptions, ModelGraph};
+    use datafusion::datasource::empty::EmptyTable;
+
+    use super::*;
+
+    /// What a run says of a unit whose models do not plan, over the relation of its source without one column.
+    async fn without(format: SourceFormat, column: &str) -> Error {
+        let contract = apportion_sources::format(format).contract();
+        let schema = contract.schema();
+        let fields = schema.fields().iter().filter(|field| field.name() != column).cloned();
+        let fields: Vec<_> = fields.collect();
+        assert_eq!(fields.len() + 1, schema.fields().len(), "{column} is a column of the source");
+        let engine = Engine::try_new(&EngineOptions::new(std::env::temp_dir())).unwrap();
+        let context = engine.new_context();
+        let table = Arc::new(EmptyTable::new(Arc::new(arrow::datatypes::Schema::new(fields))));
+        context.register_table(contract.relation, table).unwrap();
+        let parameters = parameters("bill", "2026-01".parse().unwrap(), CostBasis::Gross);
+        let models = ModelGraph::embedded().unwrap();
+        models.register(&context, &[models_of(format).charges], &parameters).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_model_that_does_not_plan_is_named_with_file_line_and_the_nearest_column() {
+        for (format, column, file, nearest) in [
+            (SourceFormat::AwsCur2, "line_item_unblended_cost", "stg_aws__line_items", "line_item_blended_cost"),
+            (SourceFormat::GcpBillingExport, "cost_at_list", "stg_gcp__line_items", "cost"),
+            (SourceFormat::AzureCostManagement, "unit_price", "stg_azure__line_items", "price"),
+            (SourceFormat::Focus, "ListCost", "stg_focus__charges", "List"),
+        ] {
+            let error = without(format, column).await;
+            assert_eq!(error.kind(), ErrorKind::SqlInvalid, "{error}");
+            assert_eq!(crate::exit::ExitStatus::of_unit(error.kind()).code(), 1);
+            let text = error.to_string();
+            let (lead, rest) = text.split_once(".sql:").unwrap_or_else(|| panic!("no line: {text}"));
+            assert!(lead.starts_with(&format!("unknown column `{column}` in sql/staging/")), "{text}");
+            assert!(lead.ends_with(file), "{text}");
+            assert!(rest.starts_with(|digit: char| digit.is_ascii_digit()), "{text}");
+            assert!(rest.contains("did you mean `") && rest.contains(nearest), "{text}");
+            assert!(text.ends_with(&format!("(model: {file})")), "{text}");
+        }
+    }
 }

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use apportion_engine::allocation::Allocator;
-use apportion_sources::telemetry::{self, TelemetryColumns, TelemetryFiles, TelemetryTable, TimeRange};
+use apportion_sources::telemetry::{self, TelemetryColumns, TelemetryFiles, TelemetryTable, TimeRange, Untimed};
 use apportion_sources::{Location, StoreOptions};
 use apportion_spec::pipeline::Telemetry;
-use apportion_spec::{BillingPeriod, Result};
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use chrono::{Days, NaiveDate, NaiveTime};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
@@ -29,6 +29,8 @@ pub(crate) struct OpenTelemetry {
     tables: Vec<TelemetryTable>,
     /// The spans of time they cover, half open, in seconds since 1970.
     spans: Vec<(i64, i64)>,
+    /// What a period should count and cannot, by telemetry.
+    untimed: Vec<Untimed>,
 }
 
 impl ListedTelemetry {
@@ -63,6 +65,9 @@ impl ListedTelemetry {
         let elsewhere = spans_of(&allocator.days_elsewhere(context).await?);
         self.register_spans(context, "src_telemetry_elsewhere", &elsewhere, &mut open).await?;
         open.spans = spans_read(period, &elsewhere);
+        for files in &self.files {
+            open.untimed.extend(files.untimed(of(period)).await?);
+        }
         Ok(open)
     }
 
@@ -158,6 +163,33 @@ impl OpenTelemetry {
     /// Telemetry that arrives for one of them is a reason to allocate again.
     pub(crate) fn spans(&self) -> &[(i64, i64)] {
         &self.spans
+    }
+
+    /// One note per telemetry that has rows without a time.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = String> {
+        self.untimed.iter().map(|it| {
+            let Untimed { telemetry, column, rows, object } = it;
+            format!(
+                "driver {telemetry}: {} measurements without a time in `{column}` belong to no day and were not \
+                 counted, the first in {object}",
+                crate::output::grouped((*rows).into())
+            )
+        })
+    }
+
+    /// The error that tells more than `error`, of a query over these tables: which value cannot be read, and where.
+    pub(crate) async fn explain(&self, error: Error) -> Error {
+        if !matches!(error.kind(), ErrorKind::ContractViolated | ErrorKind::Internal) {
+            return error;
+        }
+        for table in &self.tables {
+            match table.offending_value().await {
+                Ok(None) => {}
+                Ok(Some(found)) => return found,
+                Err(unreadable) => return unreadable,
+            }
+        }
+        error
     }
 
     /// Objects of all tables.

@@ -31,6 +31,7 @@ use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract, en
 use crate::csv::{self, Copies};
 use crate::discover::{DiscoveredUnit, is_csv, only_of};
 use crate::objects::{self, Footer, footers};
+use crate::offender::{self, Suspect};
 use crate::repeats::{self, Candidate};
 use crate::scan::ObjectTable;
 use crate::store::Location;
@@ -64,7 +65,8 @@ pub struct SourceTable {
     location: Location,
     unit: DiscoveredUnit,
     candidates: Vec<Candidate>,
-    #[expect(dead_code, reason = "keeps the copies of CSV objects until the relation is dropped")]
+    contract: &'static SourceContract,
+    /// Copies of CSV objects, kept until the relation is dropped.
     copies: Option<Copies>,
 }
 
@@ -85,6 +87,27 @@ impl SourceTable {
     /// of one export.
     pub async fn repeated_rows(&self) -> Result<Vec<String>> {
         repeats::judge(&self.candidates).await
+    }
+
+    /// The error that names the first value of a number or a time that cannot be read: its column, row and
+    /// object. `None` when all can be. For a query that failed; it reads those columns once more.
+    ///
+    /// # Errors
+    /// When an object cannot be read.
+    pub async fn offending_value(&self) -> Result<Option<Error>> {
+        for meta in &self.unit.objects {
+            let object = self.location.name(&meta.location);
+            let copy = self.copies.as_ref().and_then(|copies| Some((&copies.location, copies.of(&meta.location)?)));
+            let (location, meta) = copy.unwrap_or((&self.location, meta));
+            for footer in footers(location, vec![meta.clone()]).await? {
+                let suspects = Suspect::of_contract(self.contract, &footer);
+                let found = offender::first(location, &footer, &suspects, &object).await?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The unit the relation was made from.
@@ -110,7 +133,7 @@ struct Part {
 pub(crate) async fn conform(
     location: &Location,
     unit: DiscoveredUnit,
-    contract: &SourceContract,
+    contract: &'static SourceContract,
     kept: &[String],
 ) -> Result<SourceTable> {
     let (parts, copies) = parts(location, &unit, contract).await?;
@@ -160,7 +183,16 @@ pub(crate) async fn conform(
     let candidates = candidates.filter_map(|(part, footer)| candidate(part, footer)).collect();
     let table = view(checked, &unit, contract, alone)
         .map_err(|error| Error::new(ErrorKind::Internal, "the source relation cannot be planned").with_source(error))?;
-    Ok(SourceTable { relation: contract.relation, table, report, location: location.clone(), unit, candidates, copies })
+    Ok(SourceTable {
+        relation: contract.relation,
+        table,
+        report,
+        location: location.clone(),
+        unit,
+        contract,
+        candidates,
+        copies,
+    })
 }
 
 /// Refuses two objects with the same content, which a copied or repeated export leaves behind: formats

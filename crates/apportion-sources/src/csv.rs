@@ -5,7 +5,7 @@
 //! and moments where the relation is made, so a wrong value is an error that names it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -42,6 +42,12 @@ pub(crate) struct Copies {
 }
 
 impl Copies {
+    /// The copy of a CSV object.
+    pub(crate) fn of(&self, original: &Path) -> Option<&ObjectMeta> {
+        let index = self.originals.iter().position(|path| path == original)?;
+        self.objects.get(index)
+    }
+
     /// The CSV object a copy was made of.
     pub(crate) fn original(&self, copy: &Path) -> Option<&Path> {
         let index = self.objects.iter().position(|meta| meta.location == *copy)?;
@@ -111,8 +117,9 @@ fn write(raw: File, gzip: bool, target: &FilePath) -> Result<()> {
     let format = Format::default().with_header(true);
     let (named, _) = format.infer_schema(header.as_slice(), Some(0)).map_err(|error| not_csv(&error))?;
     let schema = Arc::new(text_schema(&named)?);
-    // The header was consumed above.
-    let rows = ReaderBuilder::new(Arc::clone(&schema)).with_header(false).with_batch_size(BATCH_ROWS);
+    // The header is read again, so that messages count its line.
+    let input = Cursor::new(header).chain(input);
+    let rows = ReaderBuilder::new(Arc::clone(&schema)).with_header(true).with_batch_size(BATCH_ROWS);
     let rows = rows.build_buffered(input).map_err(|error| not_csv(&error))?;
     let file = File::create(target).map_err(|error| disk(&error))?;
     let mut writer = ArrowWriter::try_new(file, schema, None).map_err(|error| not_csv(&error))?;
@@ -185,6 +192,15 @@ mod tests {
     fn a_broken_object_is_an_error() {
         for (content, gzip) in [(&b"A,B\n1\n"[..], false), (b"A,A\n1,2\n", false), (b"A\n1\n", true)] {
             assert_eq!(read(content, gzip).unwrap_err().kind(), ErrorKind::ContractViolated);
+        }
+    }
+
+    #[test]
+    fn a_torn_line_is_counted_from_the_first_of_the_object() {
+        let many = format!("A,B\n{}x\n", "1,2\n".repeat(BATCH_ROWS + 1));
+        for (content, line) in [("A,B\n1,2\n3\n", 3), ("A,B\n1\n", 2), (many.as_str(), BATCH_ROWS + 3)] {
+            let error = read(content.as_bytes(), false).unwrap_err().to_string();
+            assert!(error.contains(&format!("for line {line},")), "{error}");
         }
     }
 }

@@ -32,11 +32,13 @@ mod discover;
 mod focus;
 mod gcp;
 mod objects;
+mod offender;
 pub mod registry;
 mod repeats;
 mod scan;
 mod store;
 pub mod telemetry;
+mod violations;
 
 pub use conform::{SourceReport, SourceTable};
 pub use contract::{ColumnKind, Datasets, Fold, PeriodColumn, SourceColumn, SourceContract};

@@ -61,7 +61,8 @@ async fn footer(location: &Location, meta: ObjectMeta) -> Result<Footer> {
     Ok(Footer { meta, metadata, schema: Arc::clone(arrow.schema()) })
 }
 
-fn unreadable(error: ParquetError, object: &str) -> Error {
+/// A failure to read an object as Parquet, by name; an error of ours below it comes out as it went in.
+pub(crate) fn unreadable(error: ParquetError, object: &str) -> Error {
     match error {
         ParquetError::External(source) => match source.downcast::<Error>() {
             Ok(ours) => *ours,

@@ -9,6 +9,7 @@ mod expressions;
 mod match_key;
 mod number;
 mod spans;
+mod untimed;
 
 use std::sync::Arc;
 
@@ -25,10 +26,12 @@ use object_store::ObjectMeta;
 
 use crate::discover::{data_exports, is_parquet};
 use crate::objects::{self, Footer, footers};
+use crate::offender::{self, Suspect};
 use crate::scan::ObjectTable;
 use crate::store::{Location, store_error};
 
 pub use spans::{ListedObject, Span, spans};
+pub use untimed::Untimed;
 
 /// Precision of telemetry quantities.
 pub const QUANTITY_PRECISION: u8 = 38;
@@ -100,9 +103,29 @@ pub struct TelemetryTable {
     pub rows: u64,
     location: Location,
     objects: Vec<ObjectMeta>,
+    columns: TelemetryColumns,
 }
 
 impl TelemetryTable {
+    /// The error that names the first quantity or time that cannot be read: its column, row and object. `None` when
+    /// all can be. For a query that failed; it reads those columns once more.
+    ///
+    /// # Errors
+    /// When an object cannot be read.
+    pub async fn offending_value(&self) -> Result<Option<Error>> {
+        let mut suspects = vec![Suspect::quantity(&self.columns.quantity), Suspect::time(&self.columns.time)];
+        suspects.extend(self.columns.all().into_iter().map(Suspect::any));
+        for meta in &self.objects {
+            let object = self.location.name(&meta.location);
+            for footer in footers(&self.location, vec![meta.clone()]).await? {
+                if let Some(found) = offender::first(&self.location, &footer, &suspects, &object).await? {
+                    return Ok(Some(found.with("telemetry", &self.columns.name)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// The objects it was made from, ordered by path.
     #[must_use]
     pub fn objects(&self) -> &[ObjectMeta] {
@@ -224,7 +247,7 @@ impl TelemetryFiles {
                     .with_source(error)
             })?
         };
-        Ok(TelemetryTable { table, rows, location: self.location.clone(), objects })
+        Ok(TelemetryTable { table, rows, location: self.location.clone(), objects, columns: self.columns.clone() })
     }
 }
 

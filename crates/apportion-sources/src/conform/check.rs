@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::contract::{ColumnKind, SourceColumn, SourceContract, is_text};
 use crate::objects::Footer;
+use crate::violations::Violations;
 use object_store::path::Path;
 
 /// Object columns behind the contract, gathered over all objects.
@@ -63,9 +64,10 @@ pub(super) fn check(
             continue;
         }
         known.push(schema);
-        check_object(schema, contract, text, &mut found, &mut types)
-            .and_then(|()| keep(schema, kept, &mut found, &mut types))
-            .map_err(|error| error.with("object", name(&footer.meta.location)))?;
+        let mut violations = Violations::default();
+        check_object(schema, contract, text, &mut found, &mut types, &mut violations);
+        keep(schema, kept, &mut found, &mut types, &mut violations);
+        violations.into_result().map_err(|error| error.with("object", name(&footer.meta.location)))?;
     }
     drop_folds_behind_maps(contract, &mut found, &mut types);
     let fields: Vec<Field> = types.iter().map(|(name, data_type)| Field::new(name, data_type.clone(), true)).collect();
@@ -79,20 +81,35 @@ fn check_object(
     text: bool,
     found: &mut Found,
     types: &mut BTreeMap<String, DataType>,
-) -> Result<()> {
+    violations: &mut Violations,
+) {
     let mut here: BTreeSet<&str> = BTreeSet::new();
     for field in schema.fields() {
         let (name, data_type) = (field.name(), field.data_type());
-        let mut is_known = false;
+        let (mut is_known, mut is_record) = (false, true);
         for column in &contract.columns {
             let Some(rank) = contract.rank(name, column) else { continue };
             is_known = true;
-            let Some(leaf) = leaf(column, data_type)? else { continue };
-            let scanned = scanned_type(column, contract, text, leaf)?;
-            let scanned = if column.path.len() > 1 { data_type.clone() } else { scanned };
-            add_type(types, column, name, scanned)?;
-            found.columns.entry(column.name.clone()).or_default().insert((rank, name.clone()));
+            let leaf = match leaf(column, data_type) {
+                Ok(Some(leaf)) => leaf,
+                Ok(None) => continue,
+                Err(error) => {
+                    here.insert(&column.name);
+                    // What should be a record is not one for each of its fields; that is one mistake.
+                    if std::mem::take(&mut is_record) {
+                        violations.note(Err::<(), _>(error));
+                    }
+                    continue;
+                }
+            };
             here.insert(&column.name);
+            let fits = scanned_type(column, contract, text, leaf).and_then(|scanned| {
+                let scanned = if column.path.len() > 1 { data_type.clone() } else { scanned };
+                add_type(types, column, name, scanned)
+            });
+            if violations.note(fits).is_some() {
+                found.columns.entry(column.name.clone()).or_default().insert((rank, name.clone()));
+            }
         }
         let fold = contract.folds.iter().find(|fold| name.starts_with(fold.prefix) && name != fold.map);
         match fold {
@@ -106,25 +123,30 @@ fn check_object(
             _ => {}
         }
     }
-    match contract.columns.iter().find(|column| column.required && !here.contains(column.name.as_str())) {
-        Some(column) => Err(missing(column, schema)),
-        None => Ok(()),
+    for column in contract.columns.iter().filter(|it| it.required && !here.contains(it.name.as_str())) {
+        violations.note(Err::<(), _>(missing(column, schema)));
     }
 }
 
 /// Marks the delivered columns that are to be kept; only what has one text can be.
-fn keep(schema: &Schema, kept: &[String], found: &mut Found, types: &mut BTreeMap<String, DataType>) -> Result<()> {
+fn keep(
+    schema: &Schema,
+    kept: &[String],
+    found: &mut Found,
+    types: &mut BTreeMap<String, DataType>,
+    violations: &mut Violations,
+) {
     for field in schema.fields().iter().filter(|field| kept.iter().any(|name| name.eq_ignore_ascii_case(field.name())))
     {
         if field.data_type().is_nested() {
             let message = format!("column `{}` is {}; only plain columns can be kept", field.name(), field.data_type());
-            return Err(Error::new(ErrorKind::Config, message).with("column", field.name()));
+            violations.note(Err::<(), _>(Error::new(ErrorKind::Config, message).with("column", field.name())));
+            continue;
         }
         types.entry(field.name().clone()).or_insert(DataType::Utf8);
         found.kept.insert(field.name().clone());
         found.unknown.remove(field.name());
     }
-    Ok(())
 }
 
 /// The type of a contract column inside the top-level column that leads to it, `None` without it.
@@ -249,8 +271,9 @@ mod tests {
     fn run(fields: &[(&str, DataType)], ignore_case: bool) -> Result<Found> {
         let schema =
             Schema::new(fields.iter().map(|(name, kind)| Field::new(*name, kind.clone(), true)).collect::<Vec<_>>());
-        let (mut found, mut types) = (Found::empty(), BTreeMap::new());
-        check_object(&schema, &contract(ignore_case), false, &mut found, &mut types)?;
+        let (mut found, mut types, mut violations) = (Found::empty(), BTreeMap::new(), Violations::default());
+        check_object(&schema, &contract(ignore_case), false, &mut found, &mut types, &mut violations);
+        violations.into_result()?;
         drop_folds_behind_maps(&contract(ignore_case), &mut found, &mut types);
         Ok(found)
     }
@@ -281,6 +304,12 @@ mod tests {
         assert_eq!(
             missing.to_string(),
             "required column `account` is missing, did you mean `acount`? (column: account)"
+        );
+        let both = run(&[("acount", DataType::Utf8), ("product_sku", DataType::Int64)], false).unwrap_err();
+        assert_eq!(
+            both.to_string(),
+            "2 columns do not fit\n      - column `product_sku` is Int64, accepted: string\n      - required column \
+             `account` is missing, did you mean `acount`?"
         );
         assert!(run(&[("ACCOUNT", DataType::Utf8)], false).is_err());
         assert!(run(&[("ACCOUNT", DataType::Utf8)], true).is_ok());

@@ -131,10 +131,17 @@ impl Inventory {
             self.notes.push(format!("ignored objects outside the period folders: {names}"));
             return Ok(());
         }
+        let names = short_list(&self.location, objects.iter().map(|meta| &meta.location));
         for (meta, periods) in flat::periods(&self.location, objects, contract).await? {
             for period in periods {
                 self.periods.entry(period).or_default().flat.push(meta.clone());
             }
+        }
+        if self.periods.is_empty() {
+            let message = format!(
+                "no object holds a row, and neither path nor manifest says which billing period they are of: {names}"
+            );
+            return Err(Error::new(ErrorKind::NotFound, message).with("location", &self.location));
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use super::{QUANTITY_PRECISION, QUANTITY_SCALE, TelemetryColumns, TimeRange};
 use crate::contract::is_text;
 use crate::objects::Footer;
 use crate::store::Location;
+use crate::violations::Violations;
 
 /// What a declared column is for; decides which types it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,10 +94,11 @@ fn decimal() -> DataType {
 pub(super) fn check(location: &Location, footers: &[Footer], columns: &TelemetryColumns) -> Result<SchemaRef> {
     let mut types: BTreeMap<&str, DataType> = BTreeMap::new();
     for footer in footers {
+        let mut violations = Violations::default();
         for name in columns.all() {
-            add(&footer.schema, columns, name, &mut types)
-                .map_err(|error| error.with("object", location.name(&footer.meta.location)))?;
+            violations.note(add(&footer.schema, columns, name, &mut types));
         }
+        violations.into_result().map_err(|error| error.with("object", location.name(&footer.meta.location)))?;
     }
     let field = |name: &str| {
         let data_type = types.get(name).cloned().unwrap_or(DataType::Utf8);
