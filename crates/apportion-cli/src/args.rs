@@ -6,6 +6,7 @@ mod operations;
 use std::path::PathBuf;
 
 use apportion_spec::BillingPeriod;
+use apportion_spec::pipeline::MINIMUM_MEMORY_MIB;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::diff::DiffArgs;
@@ -118,10 +119,10 @@ pub struct BackfillArgs {
 #[derive(Debug, Default, Args)]
 pub struct Limits {
     /// Memory the engine may use before it spills to disk, for example 2GiB or 800MiB
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub memory_limit: Option<u64>,
     /// How many partitions are worked on at once, at least 2; defaults to the number of cores
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_jobs)]
     pub jobs: Option<usize>,
     /// Where staged and spilled files go; defaults to the system's temporary folder
     #[arg(long, value_name = "FOLDER")]
@@ -299,6 +300,25 @@ pub enum FocusShape {
     /// FOCUS 1.4, as stored.
     #[value(name = "1.4")]
     V1_4,
+}
+
+/// Reads a memory limit that an engine can work under.
+fn parse_memory(text: &str) -> Result<u64, String> {
+    let bytes = parse_size(text)?;
+    let minimum = MINIMUM_MEMORY_MIB << 20;
+    if bytes < minimum {
+        Err(format!("`{text}` is too little; the least is {MINIMUM_MEMORY_MIB}MiB"))
+    } else {
+        Ok(bytes)
+    }
+}
+
+/// Reads how many partitions are worked on at once.
+fn parse_jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs) if jobs > 0 => Ok(jobs),
+        _ => Err(format!("`{text}` is not a number of jobs; the least is 1")),
+    }
 }
 
 /// Reads `2GiB`, `800MiB`, `1500MB`, `4G` or plain bytes.

@@ -2,7 +2,7 @@
 
 use apportion_engine::allocation::AllocationPlan;
 use apportion_engine::{Engine, ModelGraph};
-use apportion_spec::{ErrorKind, Result};
+use apportion_spec::{Error, ErrorKind, Result};
 use datafusion::prelude::SessionContext;
 use serde::Serialize;
 
@@ -22,13 +22,30 @@ struct Finding {
     detail: String,
 }
 
-/// Checks a pipeline file, its SQL, and unless offline its sources and destination.
+impl Finding {
+    /// One line, or a heading above the lines of a longer detail.
+    fn line(&self) -> String {
+        let lead = if self.ok { "ok   " } else { "WRONG" };
+        let detail: Vec<&str> = self.detail.lines().map(str::trim).collect();
+        match detail.as_slice() {
+            [only] => format!("{lead} {}: {only}", self.what),
+            // Several mistakes of a file each start with their place.
+            several if !self.ok && !self.detail.contains("\n      ") => {
+                format!("{lead} {}:\n      {}", self.what, several.join("\n      "))
+            }
+            several => format!("{lead} {}: {}", self.what, several.join("\n      ")),
+        }
+    }
+}
+
+/// Checks a pipeline file, its SQL, and unless offline its sources and destination. A mistake in one place hides
+/// none in another: what is right in form is checked further, whatever is wrong beside it.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] when the file itself is wrong, with every mistake.
+/// [`ErrorKind::Config`] when nothing of the file can be understood.
 pub(crate) async fn check(args: &CheckArgs) -> Result<ExitStatus> {
-    let project = Project::load(&args.pipeline)?;
-    let mut findings = vec![Finding { what: "pipeline file".to_owned(), ok: true, detail: describe(&project) }];
+    let (project, survey) = Project::survey(&args.pipeline)?;
+    let mut findings = Vec::new();
     let mut note = |what: &str, outcome: Result<String>| {
         let (ok, detail) = match outcome {
             Ok(detail) => (true, detail),
@@ -36,8 +53,16 @@ pub(crate) async fn check(args: &CheckArgs) -> Result<ExitStatus> {
         };
         findings.push(Finding { what: what.to_owned(), ok, detail });
     };
+    let file = if survey.mistakes.is_empty() {
+        Ok(describe(&project))
+    } else {
+        Err(Error::new(ErrorKind::Config, survey.mistakes.join("\n")))
+    };
+    note("pipeline file", file);
     note("SQL models", models());
-    note("expressions", expressions(&project));
+    if survey.knows_dimensions {
+        note("expressions", expressions(&project));
+    }
     if !args.offline {
         for source in &project.pipeline.sources {
             note(&format!("source {}", source.name), source_contract(&project, &source.name).await);
@@ -46,19 +71,16 @@ pub(crate) async fn check(args: &CheckArgs) -> Result<ExitStatus> {
             let outcome = crate::telemetry::describe(&project, telemetry).await;
             note(&format!("telemetry {}", telemetry.name), outcome);
         }
-        let destination = OpenDestination::open(Some(&project), None, None).await.map(|open| open.shown);
-        note("destination", destination);
+        if survey.knows_destination {
+            let destination = OpenDestination::open(Some(&project), None, None).await.map(|open| open.shown);
+            note("destination", destination);
+        }
     }
     let failed = findings.iter().any(|finding| !finding.ok);
     match args.format {
         ReportFormat::Json => output::result(&serde_json::to_string_pretty(&findings).unwrap_or_default()),
         ReportFormat::Table => {
-            let lines: Vec<String> = findings
-                .iter()
-                .map(|finding| {
-                    format!("{} {}: {}", if finding.ok { "ok   " } else { "WRONG" }, finding.what, finding.detail)
-                })
-                .collect();
+            let lines: Vec<String> = findings.iter().map(Finding::line).collect();
             output::result(&lines.join("\n"));
         }
     }
@@ -83,7 +105,7 @@ fn models() -> Result<String> {
     if mistakes.is_empty() {
         Ok(format!("{} models, {} checks", models.models().count(), models.checks().count()))
     } else {
-        Err(apportion_spec::Error::new(ErrorKind::SqlInvalid, mistakes.join("\n")))
+        Err(Error::new(ErrorKind::SqlInvalid, mistakes.join("\n")))
     }
 }
 
@@ -107,21 +129,9 @@ pub(crate) fn plan_rules(context: &SessionContext, project: &Project) -> Result<
         return Ok(None);
     }
     let plan = AllocationPlan::try_new(context, &project.file, &project.pipeline)?;
-    let conflicts: Vec<String> = plan
-        .conflicts()
-        .iter()
-        .map(|conflict| {
-            format!(
-                "{}:{}: rule `{}` never applies: `{}` has the same condition",
-                project.file, conflict.place, conflict.rule, conflict.earlier
-            )
-        })
-        .collect();
-    if conflicts.is_empty() {
-        Ok(Some(plan))
-    } else {
-        Err(apportion_spec::Error::new(ErrorKind::Config, conflicts.join("\n")))
-    }
+    let conflicts: Vec<String> =
+        plan.conflicts().iter().map(|conflict| format!("{}:{}: {conflict}", project.file, conflict.place)).collect();
+    if conflicts.is_empty() { Ok(Some(plan)) } else { Err(Error::new(ErrorKind::Config, conflicts.join("\n"))) }
 }
 
 /// Reads the footers of a source's newest period.
@@ -142,7 +152,7 @@ async fn source_contract(project: &Project, name: &str) -> Result<String> {
             discovered.objects.len(),
             table.report.rows
         );
-        for note in discovered.notes.iter().chain(&table.report.notes) {
+        for note in &table.report.notes {
             detail.push_str("\n      ");
             detail.push_str(note);
         }

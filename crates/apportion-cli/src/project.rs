@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use apportion_focus::catalog;
 use apportion_sinks::Configuration;
-use apportion_spec::{BillingPeriod, Error, ErrorKind, Pipeline, Result, Vocabulary, did_you_mean};
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Pipeline, Result, Survey, Vocabulary, did_you_mean};
 use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 
@@ -31,14 +31,32 @@ impl Project {
     /// Reads and validates a pipeline file.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when the file cannot be read, [`ErrorKind::Config`] with every mistake.
+    /// [`ErrorKind::Config`] when the file cannot be read, and with every mistake in it; where there are some, also
+    /// those of its expressions.
     pub(crate) fn load(file: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            Error::new(ErrorKind::Config, "the pipeline file cannot be read")
-                .with("file", file.display())
-                .with_source(error)
-        })?;
-        Self::parse(file, text)
+        let (project, survey) = Self::survey(file)?;
+        if survey.mistakes.is_empty() {
+            return Ok(project);
+        }
+        let mut mistakes = survey.mistakes;
+        if survey.knows_dimensions
+            && let Err(more) = crate::check::expressions(&project)
+        {
+            mistakes.extend(more.message().lines().map(str::to_owned));
+        }
+        mistakes.sort_by_key(|mistake| place(mistake, &project.file));
+        Err(Error::new(ErrorKind::Config, mistakes.join("\n")))
+    }
+
+    /// Reads a pipeline file as far as it can be understood, with everything that is wrong with it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when the file cannot be read or nothing of it can be understood.
+    pub(crate) fn survey(file: &Path) -> Result<(Self, Survey)> {
+        let (file, text, base) = named(file, read(file)?);
+        let survey = with_vocabulary(|vocabulary| Pipeline::survey(&file, &text, vocabulary))?;
+        let pipeline = survey.pipeline.clone();
+        Ok((Self { pipeline, file, digest: hex(&Sha256::digest(text.as_bytes())), text, base }, survey))
     }
 
     /// Validates the text of a pipeline file.
@@ -46,11 +64,8 @@ impl Project {
     /// # Errors
     /// [`ErrorKind::Config`] with every mistake.
     pub(crate) fn parse(file: &Path, text: String) -> Result<Self> {
-        let base = match file.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-            _ => PathBuf::from("."),
-        };
-        Self::from_text(file.display().to_string(), text, base)
+        let (file, text, base) = named(file, text);
+        Self::from_text(file, text, base)
     }
 
     /// Validates the text of a pipeline; `file` is its name in messages, `base` the folder that its
@@ -59,22 +74,7 @@ impl Project {
     /// # Errors
     /// [`ErrorKind::Config`] with every mistake.
     pub(crate) fn from_text(file: String, text: String, base: PathBuf) -> Result<Self> {
-        let catalog = catalog();
-        let charge_columns: Vec<&str> = catalog.focus().columns.iter().map(|column| column.name.as_str()).collect();
-        let reserved_columns: Vec<&str> =
-            catalog.tables().iter().flat_map(|table| table.columns.iter().map(|column| column.name.as_str())).collect();
-        let names_of = |table: &str| -> Vec<&str> {
-            catalog
-                .table(table)
-                .map_or_else(Vec::new, |table| table.columns.iter().map(|column| column.name.as_str()).collect())
-        };
-        let allocation_columns = names_of("allocated_charges");
-        let vocabulary = Vocabulary {
-            allocation_columns: &allocation_columns,
-            charge_columns: &charge_columns,
-            reserved_columns: &reserved_columns,
-        };
-        let pipeline = Pipeline::parse(&file, &text, &vocabulary)?;
+        let pipeline = with_vocabulary(|vocabulary| Pipeline::parse(&file, &text, vocabulary))?;
         Ok(Self { pipeline, file, digest: hex(&Sha256::digest(text.as_bytes())), text, base })
     }
 
@@ -101,6 +101,61 @@ impl Project {
         }
         Ok(())
     }
+}
+
+/// Line and column that a mistake starts with.
+fn place(mistake: &str, file: &str) -> Option<(u64, u64)> {
+    let mut parts = mistake.strip_prefix(file)?.strip_prefix(':')?.splitn(3, ':');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+fn read(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).map_err(|error| {
+        let missing = error.kind() == std::io::ErrorKind::NotFound;
+        let hint = if missing { nearest_file(file) } else { String::new() };
+        Error::new(ErrorKind::Config, format!("the pipeline file cannot be read{hint}"))
+            .with("file", file.display())
+            .with_source(error)
+    })
+}
+
+/// The file's name in messages, its text, and the folder that its relative locations start from.
+fn named(file: &Path, text: String) -> (String, String, PathBuf) {
+    let base = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    (file.display().to_string(), text, base)
+}
+
+/// What the tables are called decides what a pipeline may say.
+fn with_vocabulary<T>(read: impl FnOnce(&Vocabulary<'_>) -> Result<T>) -> Result<T> {
+    let catalog = catalog();
+    let charge_columns: Vec<&str> = catalog.focus().columns.iter().map(|column| column.name.as_str()).collect();
+    let reserved_columns: Vec<&str> =
+        catalog.tables().iter().flat_map(|table| table.columns.iter().map(|column| column.name.as_str())).collect();
+    let names_of = |table: &str| -> Vec<&str> {
+        catalog
+            .table(table)
+            .map_or_else(Vec::new, |table| table.columns.iter().map(|column| column.name.as_str()).collect())
+    };
+    let allocation_columns = names_of("allocated_charges");
+    read(&Vocabulary {
+        allocation_columns: &allocation_columns,
+        charge_columns: &charge_columns,
+        reserved_columns: &reserved_columns,
+    })
+}
+
+/// The YAML file in the same folder that was most likely meant.
+fn nearest_file(file: &Path) -> String {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|it| it == "yaml" || it == "yml");
+    let present = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).filter(is_yaml);
+    let names: Vec<String> =
+        present.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
+    let wanted = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    did_you_mean(&wanted, names.iter().map(String::as_str))
 }
 
 /// Which billing periods a command is about.

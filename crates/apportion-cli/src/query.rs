@@ -54,9 +54,11 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<()> {
         } else {
             did_you_mean(name, known.iter().map(String::as_str))
         };
+        // The nearest column is named before the list of all that a table has.
+        let reason = text.split("\nValid fields are").next().unwrap_or(&text).to_owned();
         Error::new(ErrorKind::SqlInvalid, format!("the question does not plan{hint}"))
             .with("tables", known.join(", "))
-            .with_source(error)
+            .with_source(std::io::Error::other(reason))
     })?;
     write_answer(args, answer).await
 }
@@ -152,6 +154,8 @@ async fn write_answer(args: &QueryArgs, answer: DataFrame) -> Result<()> {
         format => {
             let text = render(format, answer).await?;
             match &args.output {
+                // No row is no line of JSON.
+                None if text.is_empty() => {}
                 None => output::result(&text),
                 Some(file) => {
                     std::fs::write(file, text).map_err(|error| {

@@ -6,4 +6,5 @@
 
 pub(crate) mod node;
 pub(crate) mod shape;
+pub(crate) mod sound;
 pub mod wire;

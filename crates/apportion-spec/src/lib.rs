@@ -17,4 +17,4 @@ pub use error::{Error, ErrorKind, Result};
 pub use period::BillingPeriod;
 pub use pipeline::Pipeline;
 pub use suggest::{did_you_mean, nearest};
-pub use validate::{Vocabulary, dimension_column, json_schema};
+pub use validate::{Survey, Vocabulary, dimension_column, json_schema};

@@ -8,6 +8,9 @@ pub use crate::document::wire::{
     CostBasis, Fallback, FollowerPolicy, Followers, Ledger, SourceFormat, Store, TableFormat,
 };
 
+/// The least memory limit, in MiB: below it not even a month of a few charges can be sorted.
+pub const MINIMUM_MEMORY_MIB: u64 = 32;
+
 /// A valid pipeline. Names are unique, references resolve, shares add up; expressions are still
 /// text, because only the engine can plan them.
 #[derive(Debug, Clone)]

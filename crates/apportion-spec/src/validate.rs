@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::document::node::Node;
 use crate::document::shape::{self, Mistake};
+use crate::document::sound::Sound;
 use crate::document::wire::{self, Document};
 use crate::pipeline::{
     Allocation, Destination, Dimension, Identity, Located, Pipeline, Runs, Share, Source, Stage, Telemetry, UnitMetric,
@@ -33,35 +34,72 @@ impl Pipeline {
     /// # Errors
     /// [`ErrorKind::Config`] with one line per mistake, each `file:line:column: message`.
     pub fn parse(file: &str, text: &str, vocabulary: &Vocabulary<'_>) -> Result<Self> {
+        let survey = Self::survey(file, text, vocabulary)?;
+        if survey.mistakes.is_empty() {
+            Ok(survey.pipeline)
+        } else {
+            Err(Error::new(ErrorKind::Config, survey.mistakes.join("\n")))
+        }
+    }
+
+    /// Reads a pipeline document as far as it can be understood, with everything that is wrong with it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when nothing can be understood: it is no YAML or no mapping.
+    pub fn survey(file: &str, text: &str, vocabulary: &Vocabulary<'_>) -> Result<Survey> {
         let node: Node = serde_yaml::from_str_with_options(text, yaml_options()).map_err(|error| {
             let place = error.location().map_or_else(String::new, |at| format!("{}:{}: ", at.line(), at.column()));
             let reason = error.without_snippet().to_string();
             Error::new(ErrorKind::Config, format!("{file}:{place}not valid YAML: {reason}"))
         })?;
-        let report = |mut mistakes: Vec<Mistake>| {
-            mistakes.sort();
-            mistakes.dedup();
-            let lines: Vec<String> =
-                mistakes.iter().map(|mistake| format!("{file}:{}: {}", mistake.place, mistake.message)).collect();
-            Error::new(ErrorKind::Config, lines.join("\n"))
-        };
         let mut mistakes = shape::mistakes(&node, schemars::schema_for!(Document).as_value());
         if let Some(version) = node.get("version").and_then(|at| at.to_json().as_u64()).filter(|version| *version != 1)
         {
             mistakes.push(Mistake {
                 place: node.place_of(&["version"]),
                 message: format!("version {version} is not known; this program reads version 1"),
+                path: vec!["version".to_owned()],
             });
         }
-        if !mistakes.is_empty() {
-            return Err(report(mistakes));
-        }
-        let document: Document = serde_json::from_value(node.to_json())
-            .map_err(|error| Error::new(ErrorKind::Config, format!("{file}: {error}")))?;
-        let mut validator = Validator { node: &node, document: &document, vocabulary, mistakes: Vec::new() };
+        let Some(sound) = Sound::of(&node, &mistakes) else {
+            return Err(Error::new(ErrorKind::Config, lines(file, mistakes).join("\n")));
+        };
+        let document: Document = serde_json::from_value(sound.node.to_json()).map_err(|error| {
+            let mut lines = lines(file, mistakes.clone());
+            lines.push(format!("{file}: {error}"));
+            Error::new(ErrorKind::Config, lines.join("\n"))
+        })?;
+        let mut validator = Validator { sound: &sound, document: &document, vocabulary, mistakes };
         let pipeline = validator.pipeline();
-        if validator.mistakes.is_empty() { Ok(pipeline) } else { Err(report(validator.mistakes)) }
+        Ok(Survey {
+            pipeline,
+            mistakes: lines(file, validator.mistakes),
+            knows_dimensions: !sound.is_incomplete(&["dimensions"]) || node.get("dimensions").is_some(),
+            knows_destination: !sound.is_incomplete(&["destination"]),
+        })
     }
+}
+
+/// A pipeline document as far as it can be understood.
+#[derive(Debug)]
+pub struct Survey {
+    /// What is right in form; entries that are not are left out.
+    pub pipeline: Pipeline,
+    /// One line per mistake, each `file:line:column: message`, in the order of the document.
+    pub mistakes: Vec<String>,
+    /// Whether all names of dimensions are known, so that expressions can be planned.
+    pub knows_dimensions: bool,
+    /// Whether the destination is known.
+    pub knows_destination: bool,
+}
+
+/// Mistakes as the user reads them, in the order of the document.
+fn lines(file: &str, mut mistakes: Vec<Mistake>) -> Vec<String> {
+    mistakes.sort();
+    let mut lines: Vec<String> =
+        mistakes.iter().map(|mistake| format!("{file}:{}: {}", mistake.place, mistake.message)).collect();
+    lines.dedup();
+    lines
 }
 
 /// YAML 1.2 booleans only: a telemetry column called `n` or `on` is a name, not a truth value.
@@ -93,7 +131,7 @@ fn identity(document: &Document) -> Identity {
 }
 
 struct Validator<'a> {
-    node: &'a Node,
+    sound: &'a Sound<'a>,
     document: &'a Document,
     vocabulary: &'a Vocabulary<'a>,
     mistakes: Vec<Mistake>,
@@ -101,12 +139,14 @@ struct Validator<'a> {
 
 impl Validator<'_> {
     fn wrong(&mut self, path: &[&str], message: impl Into<String>) {
-        self.mistakes.push(Mistake { place: self.node.place_of(path), message: message.into() });
+        let place = self.sound.node.place_of(path);
+        let path = path.iter().map(|part| (*part).to_owned()).collect();
+        self.mistakes.push(Mistake { place, message: message.into(), path });
     }
 
     fn pipeline(&mut self) -> Pipeline {
         let document = self.document;
-        if document.sources.is_empty() {
+        if document.sources.is_empty() && !self.sound.is_incomplete(&["sources"]) {
             self.wrong(&["sources"], "a pipeline needs at least one source");
         }
         self.plain_name(&["name"], "pipeline", &document.name);
@@ -155,7 +195,7 @@ impl Validator<'_> {
     /// Whether `name` is something a charge has: a dimension or a column.
     fn charge_value(&mut self, path: &[&str], name: &str) {
         let document = self.document;
-        if document.dimensions.contains_key(name) || self.vocabulary.charge_columns.contains(&name) {
+        if self.sound.may_declare("dimensions", name) || self.vocabulary.charge_columns.contains(&name) {
             return;
         }
         let candidates =
@@ -195,13 +235,13 @@ impl Validator<'_> {
         Dimension {
             name: name.to_owned(),
             column,
-            expression: Located { text: text.to_owned(), place: self.node.place_of(&path) },
+            expression: Located { text: text.to_owned(), place: self.sound.node.place_of(&path) },
         }
     }
 
     fn driver(&mut self, path: &[&str], name: &str) {
         let document = self.document;
-        if !document.telemetry.contains_key(name) {
+        if !self.sound.may_declare("telemetry", name) {
             let hint = did_you_mean(name, document.telemetry.keys().map(String::as_str));
             self.wrong(path, format!("no telemetry is called `{name}`{hint}"));
         }
@@ -209,7 +249,8 @@ impl Validator<'_> {
 
     fn allocation(&mut self, allocation: &wire::Allocation) -> Allocation {
         let document = self.document;
-        if !document.dimensions.contains_key(&allocation.target) {
+        let has_target = !self.sound.is_incomplete(&["allocation", "target"]);
+        if has_target && !self.sound.may_declare("dimensions", &allocation.target) {
             let hint = did_you_mean(&allocation.target, document.dimensions.keys().map(String::as_str));
             self.wrong(
                 &["allocation", "target"],
@@ -235,7 +276,7 @@ impl Validator<'_> {
                 keep_columns.push(name.clone());
             }
         }
-        if allocation.rules.is_empty() == allocation.stages.is_empty() {
+        if allocation.rules.is_empty() == allocation.stages.is_empty() && !self.sound.is_incomplete(&["allocation"]) {
             self.wrong(&["allocation"], "`allocation` needs either `rules` or `stages`, and not both");
         }
         let mut stages = Vec::new();
@@ -275,7 +316,9 @@ impl Validator<'_> {
         self.plain_name(&["unit_economics", name], "unit metric", name);
         self.driver(&["unit_economics", name, "metric"], &metric.metric);
         let Some(allocation) = &document.allocation else {
-            self.wrong(&["unit_economics", name], "unit economics need an `allocation`");
+            if !self.sound.is_incomplete(&["allocation"]) {
+                self.wrong(&["unit_economics", name], "unit economics need an `allocation`");
+            }
             return UnitMetric {
                 name: name.to_owned(),
                 metric: metric.metric.clone(),
@@ -286,6 +329,7 @@ impl Validator<'_> {
         };
         let mut by_dimensions = Vec::new();
         let mut by_target = false;
+        let is_kept_known = ["keep", "target"].iter().all(|key| !self.sound.is_incomplete(&["allocation", key]));
         for (index, by) in metric.by.iter().enumerate() {
             let position = index.to_string();
             let path = ["unit_economics", name, "by", position.as_str()];
@@ -293,7 +337,7 @@ impl Validator<'_> {
                 by_target = true;
                 continue;
             }
-            if !allocation.keep.contains(by) {
+            if is_kept_known && !allocation.keep.contains(by) {
                 self.wrong(
                     &path,
                     format!("`{by}` must be listed in `allocation.keep` to break a unit cost down by it"),

@@ -6,6 +6,7 @@
 mod rule;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use apportion_focus::{ColumnContract, catalog};
 use apportion_spec::pipeline::{Allocation, Fallback, Followers, Ledger, Place};
@@ -69,6 +70,12 @@ pub struct RuleConflict {
     pub place: Place,
 }
 
+impl fmt::Display for RuleConflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rule `{}` never applies: `{}` before it takes the same charges", self.rule, self.earlier)
+    }
+}
+
 impl AllocationPlan {
     /// Plans the allocation of a pipeline; `file` is only used in messages.
     ///
@@ -83,6 +90,8 @@ impl AllocationPlan {
         if planner.mistakes.is_empty() {
             return Ok(plan);
         }
+        let conflicts = plan.conflicts.iter().map(|conflict| (Some(conflict.place), conflict.to_string()));
+        planner.mistakes.extend(conflicts);
         planner.mistakes.sort();
         let lines: Vec<String> = planner
             .mistakes
@@ -153,7 +162,14 @@ impl<'a> Planner<'a> {
         for (stage, rule) in self.allocation.rules() {
             rules.push(self.rule(&stage.name, rule));
         }
-        let conflicts = conflicts(&rules);
+        // A condition that does not plan is not the same as another, and not as none.
+        let known: Vec<&RulePlan> = rules
+            .iter()
+            .zip(self.allocation.rules())
+            .filter(|(plan, (_, declared))| plan.when.is_some() == declared.when.is_some())
+            .map(|(plan, _)| plan)
+            .collect();
+        let conflicts = conflicts(&known);
         let reads = self.reads(&rules);
         let used: BTreeSet<&str> = kept
             .iter()
@@ -242,7 +258,7 @@ impl<'a> Planner<'a> {
 }
 
 /// Rules whose charges an earlier rule takes in any case.
-fn conflicts(rules: &[RulePlan]) -> Vec<RuleConflict> {
+fn conflicts(rules: &[&RulePlan]) -> Vec<RuleConflict> {
     let mut found = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
         let earlier = rules.iter().take(index).find(|earlier| earlier.when.is_none() || earlier.when == rule.when);

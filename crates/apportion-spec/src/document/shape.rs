@@ -14,12 +14,14 @@ use crate::suggest::did_you_mean;
 pub(crate) struct Mistake {
     pub(crate) place: Place,
     pub(crate) message: String,
+    /// Keys and positions that lead to it.
+    pub(crate) path: Vec<String>,
 }
 
 /// Every mistake of `node` against `schema`, in document order.
 pub(crate) fn mistakes(node: &Node, schema: &Json) -> Vec<Mistake> {
     let mut found = Vec::new();
-    Checker { root: schema }.check(node, schema, "the pipeline", &mut found);
+    Checker { root: schema }.check(node, schema, "the pipeline", &[], &mut found);
     found.sort();
     found
 }
@@ -34,16 +36,16 @@ impl<'a> Checker<'a> {
         target.and_then(|pointer| self.root.pointer(pointer)).map_or(schema, |inner| self.resolve(inner))
     }
 
-    fn check(&self, node: &Node, schema: &'a Json, what: &str, found: &mut Vec<Mistake>) {
+    fn check(&self, node: &Node, schema: &'a Json, what: &str, path: &[String], found: &mut Vec<Mistake>) {
         let schema = self.resolve(schema);
-        let mut wrong = |message: String| found.push(Mistake { place: node.place, message });
+        let mut wrong = |message: String| found.push(Mistake { place: node.place, message, path: path.to_vec() });
         if let Some(choices) = schema.get("anyOf").and_then(Json::as_array) {
             let is_null = |choice: &Json| choice.get("type").and_then(Json::as_str) == Some("null");
             if matches!(node.value, Value::Null) && choices.iter().any(is_null) {
                 return;
             }
             if let Some(choice) = choices.iter().find(|choice| !is_null(choice)) {
-                self.check(node, choice, what, found);
+                self.check(node, choice, what, path, found);
             }
             return;
         }
@@ -67,10 +69,12 @@ impl<'a> Checker<'a> {
             _ => false,
         };
         match &node.value {
-            Value::Map(entries) if allows("object") => self.check_map(node, entries, schema, what, found),
+            Value::Map(entries) if allows("object") => self.check_map(node, entries, schema, what, path, found),
             Value::List(items) if allows("array") => {
                 if let Some(inner) = schema.get("items") {
-                    items.iter().for_each(|item| self.check(item, inner, what, found));
+                    for (index, item) in items.iter().enumerate() {
+                        self.check(item, inner, what, &below(path, &index.to_string()), found);
+                    }
                 }
             }
             Value::Text(_) if allows("string") => {}
@@ -79,11 +83,14 @@ impl<'a> Checker<'a> {
             Value::Number(number) if allows("number") || (allows("integer") && !number.is_f64()) => {
                 let value = number.as_f64().unwrap_or_default();
                 let bound = |name: &str| schema.get(name).and_then(Json::as_f64);
-                if bound("minimum").is_some_and(|minimum| value < minimum)
-                    || bound("maximum").is_some_and(|maximum| value > maximum)
-                {
-                    let text = |name: &str| bound(name).map_or_else(|| "…".to_owned(), |limit| limit.to_string());
-                    wrong(format!("{what} must lie between {} and {}, not {number}", text("minimum"), text("maximum")));
+                let (minimum, maximum) = (bound("minimum"), bound("maximum"));
+                if minimum.is_some_and(|minimum| value < minimum) || maximum.is_some_and(|maximum| value > maximum) {
+                    let limits = match (minimum, maximum) {
+                        (Some(minimum), Some(maximum)) => format!("lie between {minimum} and {maximum}"),
+                        (Some(minimum), None) => format!("be at least {minimum}"),
+                        (None, maximum) => format!("be at most {}", maximum.unwrap_or_default()),
+                    };
+                    wrong(format!("{what} must {limits}, not {number}"));
                 }
             }
             other => {
@@ -109,16 +116,16 @@ impl<'a> Checker<'a> {
         entries: &[(super::node::Key, Node)],
         schema: &'a Json,
         what: &str,
+        path: &[String],
         found: &mut Vec<Mistake>,
     ) {
         let empty = serde_json::Map::new();
         let properties = schema.get("properties").and_then(Json::as_object).unwrap_or(&empty);
         let additional = schema.get("additionalProperties").filter(|inner| inner.is_object());
         for (key, child) in entries {
-            if let Some(inner) = properties.get(&key.name) {
-                self.check(child, inner, &format!("`{}`", key.name), found);
-            } else if let Some(inner) = additional {
-                self.check(child, inner, &format!("`{}`", key.name), found);
+            let here = below(path, &key.name);
+            if let Some(inner) = properties.get(&key.name).or(additional) {
+                self.check(child, inner, &format!("`{}`", key.name), &here, found);
             } else {
                 let names: Vec<&str> = properties.keys().map(String::as_str).collect();
                 found.push(Mistake {
@@ -129,15 +136,21 @@ impl<'a> Checker<'a> {
                         did_you_mean(&key.name, names.iter().copied()),
                         names.join(", ")
                     ),
+                    path: here,
                 });
             }
         }
         for required in schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str) {
             if node.get(required).is_none() {
-                found.push(Mistake { place: node.place, message: format!("{what} lacks the key `{required}`") });
+                let message = format!("{what} lacks the key `{required}`");
+                found.push(Mistake { place: node.place, message, path: below(path, required) });
             }
         }
     }
+}
+
+fn below(path: &[String], name: &str) -> Vec<String> {
+    path.iter().cloned().chain([name.to_owned()]).collect()
 }
 
 /// The names a schema of plain named values accepts.

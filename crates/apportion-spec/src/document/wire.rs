@@ -388,8 +388,10 @@ pub enum TableFormat {
 #[serde(deny_unknown_fields, default)]
 pub struct Engine {
     /// Memory the engine may use before it spills to disk, in MiB.
+    #[schemars(range(min = crate::pipeline::MINIMUM_MEMORY_MIB))]
     pub memory_limit_mib: Option<u64>,
     /// How many partitions are worked on at once, at least 2; defaults to the number of cores.
+    #[schemars(range(min = 1))]
     pub jobs: Option<u64>,
 }
 

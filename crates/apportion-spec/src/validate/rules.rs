@@ -16,7 +16,7 @@ impl Validator<'_> {
                 self.wrong(&here, format!("rule `{}` matches every charge, so the rules after it never apply; give it a `when` or move it to the end", rule.id));
             }
             let Some(method) = self.method(&here, rule, first_stage) else { continue };
-            let place_of = |key: &str| self.node.place_of(&[here.as_slice(), &[key]].concat());
+            let place_of = |key: &str| self.sound.node.place_of(&[here.as_slice(), &[key]].concat());
             let when = rule.when.as_ref().map(|text| Located { text: text.clone(), place: place_of("when") });
             valid.push(Rule { id: rule.id.clone(), when, method, fallback: rule.fallback.clone() });
         }
@@ -35,7 +35,7 @@ impl Validator<'_> {
                     );
                     return None;
                 };
-                Some(Method::Direct { to: Located { text: to.clone(), place: self.node.place_of(&at("to")) } })
+                Some(Method::Direct { to: Located { text: to.clone(), place: self.sound.node.place_of(&at("to")) } })
             }
             wire::Method::Proportional => self.proportional(here, rule, first_stage),
             wire::Method::ActivityBased => self.activity_based(here, rule),
