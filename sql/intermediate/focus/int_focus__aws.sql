@@ -211,7 +211,11 @@ select
                 || '"InstanceType":"' || instance_type || '"'
                 || coalesce(
                     ',"MemorySize":'
-                    || cast(try_cast(split_part(memory, ' ', 1) as decimal(18, 3)) as varchar),
+                    || regexp_replace(
+                        cast(try_cast(split_part(memory, ' ', 1) as decimal(18, 3)) as varchar),
+                        '\.?0+$',
+                        ''
+                    ),
                     ''
                 )
                 || coalesce(',"OperatingSystem":"' || operating_system || '"', '')

@@ -269,7 +269,8 @@ select
     case
         when sku is not null then coalesce(meter, usage_type, charge_description, sku)
     end as SkuMeter,
-    -- Microsoft's details of a machine, in the keys of the standard
+    -- Microsoft's details of a machine, in the keys of the standard; a map of text, as AWS has it,
+    -- makes text of the standard's numbers
     case
         when is_priced and instance_type like 'Standard%' and strpos(instance_type, '"') = 0
             then '{'
@@ -281,7 +282,14 @@ select
                     ''
                 )
                 || '"InstanceType":"' || instance_type || '"}'
-        when is_priced then sku_price_details
+        when is_priced
+            then regexp_replace(
+                sku_price_details,
+                '"(CoreCount|DiskMaxIops|DiskSpace|GpuCount|MemorySize|NetworkMaxIops'
+                || '|NetworkMaxThroughput)":"([0-9]+(\.[0-9]+)?)"',
+                '"\1":\2',
+                'g'
+            )
     end as SkuPriceDetails,
     case
         when repairs_sku_price_id then sku || '/' || sku_price_id

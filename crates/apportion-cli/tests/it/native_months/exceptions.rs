@@ -42,20 +42,6 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         month: "aws",
-        charges: &[
-            "on-demand instance",
-            "Spot instance",
-            "reserved instance usage",
-            "reserved instance fee",
-            "reserved instance unused",
-            "covered by a Savings Plan",
-        ],
-        columns: &["SkuPriceDetails"],
-        reason: "the export has a map of text, so numbers in it are text",
-        source: "AWS, table dictionary of FOCUS_1_2_AWS: SkuPriceDetails is a map of strings",
-    },
-    Exception {
-        month: "aws",
         charges: &["reserved instance usage", "reserved instance fee", "reserved instance unused"],
         columns: &["CommitmentDiscountQuantity", "CommitmentDiscountUnit"],
         reason: "the bill counts a size-flexible reservation in normalized units, FOCUS in hours of what was reserved",
