@@ -152,15 +152,26 @@ def charges(case, groups):
     connection.executemany(f"insert into delivered values ({marks})", rows)
     finality = "finality," if "x_Finality" in groups else ""
     found = connection.execute(SQL.format(finality=finality)).fetchall()
-    return {row[:-5]: tuple(map(Decimal, row[-5:-1])) + (row[-1],) for row in found}
+    names = [name for name in GROUP if finality or name != "x_Finality"]
+    return sums((tuple(row[names.index(name)] for name in groups),
+                 (*map(Decimal, row[-5:-1]), row[-1])) for row in found)
+
+
+def sums(rows):
+    """Figures added up by key: an expectation may group by more or by less than the SQL here."""
+    totals = {}
+    for key, figures in rows:
+        before = totals.get(key, (0,) * len(figures))
+        totals[key] = tuple(one + other for one, other in zip(before, figures))
+    return totals
 
 
 def expected(path, groups):
     lines = [line for line in path.read_text(encoding="utf-8").splitlines()
              if not line.startswith("#")]
-    return {tuple(row[name] or None for name in groups):
-            tuple(Decimal(row[name]) for name in COSTS) + (int(row["rows"]),)
-            for row in csv.DictReader(lines)}
+    return sums((tuple(row[name] or None for name in groups),
+                 (*(Decimal(row[name]) for name in COSTS), int(row["rows"])))
+                for row in csv.DictReader(lines))
 
 
 def main():
