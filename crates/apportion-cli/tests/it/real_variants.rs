@@ -105,7 +105,7 @@ impl Export {
             let mut cells = vec![String::new(); self.header.len()];
             let mut put = |names: &[&str], value: &str| {
                 if let Some(position) = self.position(names) {
-                    cells[position] = value.to_owned();
+                    value.clone_into(&mut cells[position]);
                 }
             };
             put(COST, cost);
