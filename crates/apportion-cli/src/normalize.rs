@@ -269,9 +269,14 @@ mod tests {
     async fn a_model_that_does_not_plan_is_named_with_file_line_and_the_nearest_column() {
         for (format, column, file, nearest) in [
             (SourceFormat::AwsCur2, "line_item_unblended_cost", "stg_aws__line_items", "line_item_blended_cost"),
-            (SourceFormat::GcpBillingExport, "cost_at_list", "stg_gcp__line_items", "cost"),
-            (SourceFormat::AzureCostManagement, "unit_price", "stg_azure__line_items", "price"),
-            (SourceFormat::Focus, "ListCost", "stg_focus__charges", "List"),
+            (
+                SourceFormat::GcpBillingExport,
+                "price_effective_price",
+                "stg_gcp__line_items",
+                "price_effective_price_default",
+            ),
+            (SourceFormat::AzureCostManagement, "billing_profile_name", "stg_azure__line_items", "billing_profile_id"),
+            (SourceFormat::Focus, "ChargePeriodEnd", "stg_focus__charges", "ChargePeriodStart"),
         ] {
             let error = without(format, column).await;
             assert_eq!(error.kind(), ErrorKind::SqlInvalid, "{error}");
@@ -281,7 +286,7 @@ mod tests {
             assert!(lead.starts_with(&format!("unknown column `{column}` in sql/staging/")), "{text}");
             assert!(lead.ends_with(file), "{text}");
             assert!(rest.starts_with(|digit: char| digit.is_ascii_digit()), "{text}");
-            assert!(rest.contains("did you mean `") && rest.contains(nearest), "{text}");
+            assert!(rest.contains(&format!("did you mean `{nearest}`?")), "{text}");
             assert!(text.ends_with(&format!("(model: {file})")), "{text}");
         }
     }

@@ -74,7 +74,7 @@ impl Pipeline {
         Ok(Survey {
             pipeline,
             mistakes: lines(file, validator.mistakes),
-            knows_dimensions: !sound.is_incomplete(&["dimensions"]) || node.get("dimensions").is_some(),
+            knows_dimensions: sound.knows("dimensions"),
             knows_destination: !sound.is_incomplete(&["destination"]),
         })
     }
@@ -329,7 +329,7 @@ impl Validator<'_> {
         };
         let mut by_dimensions = Vec::new();
         let mut by_target = false;
-        let is_kept_known = ["keep", "target"].iter().all(|key| !self.sound.is_incomplete(&["allocation", key]));
+        let is_kept_known = self.sound.has_all_keys("allocation");
         for (index, by) in metric.by.iter().enumerate() {
             let position = index.to_string();
             let path = ["unit_economics", name, "by", position.as_str()];
@@ -343,8 +343,8 @@ impl Validator<'_> {
                     format!("`{by}` must be listed in `allocation.keep` to break a unit cost down by it"),
                 );
             }
-            if document.telemetry.get(&metric.metric).is_some_and(|telemetry| !telemetry.match_columns.contains_key(by))
-            {
+            let telemetry = document.telemetry.get(&metric.metric).filter(|_| is_kept_known);
+            if telemetry.is_some_and(|telemetry| !telemetry.match_columns.contains_key(by)) {
                 self.wrong(&path, format!("the telemetry `{}` does not match on `{by}`, so its quantity is not known by it; add it to `match` or remove it here", metric.metric));
             }
             by_dimensions.push(by.clone());

@@ -91,6 +91,42 @@ fn references_and_shares_are_checked_together() {
 }
 
 #[test]
+fn a_mistake_of_form_hides_no_wrong_reference() {
+    let text = VALID
+        .replace("version: 1\n", "")
+        .replace("format: aws_cur_2", "format: aws_cur2")
+        .replace("driver: requests, fallback", "driver: request, fallback")
+        .replace("share: 0.3", "share: 0.4");
+    insta::assert_snapshot!(parse(&text).unwrap_err());
+}
+
+/// Whatever else the misspelt key meant is not known, so nothing that only its absence makes look wrong is told.
+#[test]
+fn a_misspelt_key_causes_no_other_mistake() {
+    let keys = "version name sources telemetry dimensions allocation unit_economics destination format location \
+                cost_basis_by_period time quantity unit target match keep rules id when method to driver fallback \
+                activities share metric by";
+    let mut misspelt = 0;
+    for key in keys.split_whitespace() {
+        let declared = format!("{key}:");
+        for (start, _) in VALID.match_indices(&declared) {
+            let before = VALID[..start].chars().next_back().unwrap_or(' ');
+            if before.is_alphanumeric() || before == '_' {
+                continue;
+            }
+            misspelt += 1;
+            let text = format!("{}{key}x:{}", &VALID[..start], &VALID[start + declared.len()..]);
+            let told = parse(&text).unwrap_err();
+            for line in told.lines() {
+                let is_of_form = line.contains("unknown key") || line.contains("lacks the key");
+                assert!(is_of_form, "`{key}` in {:?}\n{told}", &VALID[start..(start + 40).min(VALID.len())]);
+            }
+        }
+    }
+    assert!(misspelt > 40, "only {misspelt} keys were found");
+}
+
+#[test]
 fn an_export_counts_once() {
     let sources =
         "  aws-main: { format: aws_cur_2, location: s3://bucket/cur2/, cost_basis_by_period: { 2026-02: net } }";

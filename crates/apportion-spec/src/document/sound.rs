@@ -8,6 +8,21 @@ use std::collections::BTreeSet;
 use super::node::{Key, Node, Value};
 use super::shape::Mistake;
 
+/// Keys of a document; another one may stand for any of them that is absent.
+const KEYS: [&str; 11] = [
+    "version",
+    "name",
+    "sources",
+    "telemetry",
+    "dimensions",
+    "allocation",
+    "unit_economics",
+    "reporting",
+    "destination",
+    "engine",
+    "runs",
+];
+
 /// Entries that stand on their own; `*` is any name or position.
 const ENTRIES: [&[&str]; 7] = [
     &["sources", "*"],
@@ -52,7 +67,12 @@ impl<'a> Sound<'a> {
     /// Whether `name` is declared in a section, or may be once the document is mended.
     pub(crate) fn may_declare(&self, section: &str, name: &str) -> bool {
         let declared = self.original.get(section).is_some_and(|entries| entries.get(name).is_some());
-        declared || self.removed.contains(&vec![section.to_owned()]) || self.may_be_misspelt(section)
+        declared || !self.knows(section)
+    }
+
+    /// Whether every name in a section is known: it was not left aside as a whole, and its key is not misspelt.
+    pub(crate) fn knows(&self, section: &str) -> bool {
+        !self.removed.contains(&vec![section.to_owned()]) && !self.may_be_misspelt(section)
     }
 
     /// Whether something at or below a path was left aside, or is absent because its key may be misspelt.
@@ -62,8 +82,14 @@ impl<'a> Sound<'a> {
         self.removed.iter().any(below) || path.first().is_some_and(|section| self.may_be_misspelt(section))
     }
 
+    /// Whether no key of a section itself was left aside; those of its entries may have been.
+    pub(crate) fn has_all_keys(&self, section: &str) -> bool {
+        self.removed.iter().all(|removed| removed.len() != 2 || removed.first().is_none_or(|first| first != section))
+    }
+
     fn may_be_misspelt(&self, section: &str) -> bool {
-        self.original.get(section).is_none() && self.removed.iter().any(|removed| removed.len() == 1)
+        let is_strange = |key: &String| !KEYS.contains(&key.as_str());
+        self.original.get(section).is_none() && self.removed.iter().filter_map(|it| it.first()).any(is_strange)
     }
 }
 
@@ -121,6 +147,13 @@ mod tests {
 
     fn cut(path: &[&str]) -> Vec<String> {
         entry(&path.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_keys_are_those_of_the_schema() {
+        let schema = crate::json_schema();
+        let properties = schema["properties"].as_object().unwrap();
+        assert_eq!(properties.keys().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(KEYS));
     }
 
     #[test]
