@@ -102,21 +102,21 @@ pub(crate) async fn first(
     let (mut before, mut large) = (0, None);
     while let Some(batch) = batches.try_next().await? {
         for suspect in suspects.iter().filter(|suspect| suspect.test != Test::Any) {
-            let Some((values, row_of)) = batch.column_by_name(&suspect.top).and_then(|top| leaf(top, suspect)) else {
+            let Some(leaf) = batch.column_by_name(&suspect.top).and_then(|top| Leaf::of(top, suspect)) else {
                 continue;
             };
             let told = |(index, value, why): (usize, String, &str)| {
                 let message = format!("column `{}` holds `{value}`, which is {why}", suspect.shown);
                 Error::new(ErrorKind::ContractViolated, message)
                     .with("column", &suspect.shown)
-                    .with("row", before + row_of(index) + 1)
+                    .with("row", before + leaf.row(index) + 1)
                     .with("object", object)
             };
-            if let Some(found) = refused(suspect.test, &values)? {
+            if let Some(found) = refused(suspect.test, &leaf.values)? {
                 return Ok(Some(told(found)));
             }
             if large.is_none() && suspect.test == AMOUNT {
-                large = refused(PRICE, &values)?.map(told);
+                large = refused(PRICE, &leaf.values)?.map(told);
             }
         }
         before += batch.num_rows();
@@ -143,24 +143,35 @@ pub(crate) fn columns(
     Ok(stream.map_err(move |error| unreadable(error, &object)))
 }
 
-/// The values below a column, and the row that each belongs to: lists and maps hold several per row.
-fn leaf(top: &ArrayRef, suspect: &Suspect) -> Option<(ArrayRef, Box<dyn Fn(usize) -> usize>)> {
-    let mut found = Arc::clone(top);
-    for name in &suspect.path {
-        found = Arc::clone(found.as_struct_opt()?.column_by_name(name)?);
+/// The values below a column: lists and maps hold several per row.
+struct Leaf {
+    values: ArrayRef,
+    /// Where the values of each row start, and where the last end; `None` for one value per row.
+    offsets: Option<Vec<i32>>,
+}
+
+impl Leaf {
+    fn of(top: &ArrayRef, suspect: &Suspect) -> Option<Self> {
+        let mut found = Arc::clone(top);
+        for name in &suspect.path {
+            found = Arc::clone(found.as_struct_opt()?.column_by_name(name)?);
+        }
+        if let Some(map) = found.as_map_opt() {
+            return Some(Self { values: Arc::clone(map.values()), offsets: Some(map.value_offsets().to_vec()) });
+        }
+        if let Some(list) = found.as_list_opt::<i32>() {
+            let amount = field_named(entry_fields(found.data_type())?, "amount")?;
+            let values = Arc::clone(list.values().as_struct_opt()?.column(amount));
+            return Some(Self { values, offsets: Some(list.value_offsets().to_vec()) });
+        }
+        Some(Self { values: found, offsets: None })
     }
-    let row_in = |offsets: Vec<i32>| {
-        move |index: usize| offsets.partition_point(|end| usize::try_from(*end).unwrap_or(0) <= index).saturating_sub(1)
-    };
-    if let Some(map) = found.as_map_opt() {
-        return Some((Arc::clone(map.values()), Box::new(row_in(map.value_offsets().to_vec()))));
+
+    /// The row that a value belongs to.
+    fn row(&self, index: usize) -> usize {
+        let starts_before = |start: &i32| usize::try_from(*start).unwrap_or(0) <= index;
+        self.offsets.as_ref().map_or(index, |offsets| offsets.partition_point(starts_before).saturating_sub(1))
     }
-    if let Some(list) = found.as_list_opt::<i32>() {
-        let amount = field_named(entry_fields(found.data_type())?, "amount")?;
-        let entries = list.values().as_struct_opt()?;
-        return Some((Arc::clone(entries.column(amount)), Box::new(row_in(list.value_offsets().to_vec()))));
-    }
-    Some((found, Box::new(|index| index)))
 }
 
 /// The first value that does not pass, with its position, its text, and what it is.
@@ -223,23 +234,24 @@ mod tests {
 
     use super::*;
 
-    fn found(test: Test, values: ArrayRef) -> Option<(usize, String, &'static str)> {
-        refused(test, &values).unwrap()
+    fn found(test: Test, values: &ArrayRef) -> Option<(usize, String, &'static str)> {
+        refused(test, values).unwrap()
     }
 
     #[test]
     fn the_first_unreadable_value_is_found_in_every_form() {
         let doubles = |values: &[f64]| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
-        assert_eq!(found(AMOUNT, doubles(&[1.5, f64::NAN])), Some((1, "NaN".to_owned(), "not a finite number")));
-        assert_eq!(found(AMOUNT, doubles(&[1.5, -1e26])).map(|found| found.0), Some(1));
-        assert_eq!(found(AMOUNT, doubles(&[1.5, 1e21])), None);
-        assert_eq!(found(PRICE, doubles(&[1.5, 1e21])).map(|found| found.0), Some(1));
+        assert_eq!(found(AMOUNT, &doubles(&[1.5, f64::NAN])), Some((1, "NaN".to_owned(), "not a finite number")));
+        assert_eq!(found(AMOUNT, &doubles(&[1.5, -1e26])).map(|found| found.0), Some(1));
+        assert_eq!(found(AMOUNT, &doubles(&[1.5, 1e21])), None);
+        assert_eq!(found(PRICE, &doubles(&[1.5, 1e21])).map(|found| found.0), Some(1));
         let texts = |values: &[&str]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
-        assert_eq!(found(AMOUNT, texts(&["1e-3", "", "-2.5", "1,5"])), Some((3, "1,5".to_owned(), "not a number")));
-        assert_eq!(found(AMOUNT, texts(&["nan"])).map(|found| found.2), Some("not a number"));
-        assert_eq!(found(Test::Moment, texts(&["01/31/2026", "soon"])).map(|found| found.0), Some(1));
-        assert_eq!(found(Test::Timestamp, texts(&["2026-01-31", "01/31/2026"])).map(|found| found.0), Some(1));
+        assert_eq!(found(AMOUNT, &texts(&["1e-3", "", "-2.5", "1,5"])), Some((3, "1,5".to_owned(), "not a number")));
+        assert_eq!(found(AMOUNT, &texts(&["nan"])).map(|found| found.2), Some("not a number"));
+        assert_eq!(found(Test::Moment, &texts(&["01/31/2026", "soon"])).map(|found| found.0), Some(1));
+        assert_eq!(found(Test::Timestamp, &texts(&["2026-01-31", "01/31/2026"])).map(|found| found.0), Some(1));
         let wide = Decimal128Array::from(vec![1, 10_i128.pow(30)]).with_precision_and_scale(38, 0).unwrap();
-        assert_eq!(found(AMOUNT, Arc::new(wide)).map(|found| found.0), Some(1));
+        let wide: ArrayRef = Arc::new(wide);
+        assert_eq!(found(AMOUNT, &wide).map(|found| found.0), Some(1));
     }
 }
