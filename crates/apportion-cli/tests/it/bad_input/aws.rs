@@ -12,6 +12,10 @@ pub(super) fn key(month: &str) -> String {
 
 /// One line of usage.
 pub(super) fn line(builder: ExportBuilder) -> ExportBuilder {
+    line_called("line-1", builder)
+}
+
+fn line_called(id: &str, builder: ExportBuilder) -> ExportBuilder {
     builder.row_of(
         [
             ("bill_payer_account_id", "111111111111"),
@@ -20,7 +24,7 @@ pub(super) fn line(builder: ExportBuilder) -> ExportBuilder {
             ("bill_billing_period_end_date", "2026-02-01T00:00:00Z"),
             ("line_item_usage_start_date", "2026-01-05T00:00:00Z"),
             ("line_item_usage_end_date", "2026-01-06T00:00:00Z"),
-            ("identity_line_item_id", "line-1"),
+            ("identity_line_item_id", id),
             ("identity_time_interval", "2026-01-05T00:00:00Z/2026-01-06T00:00:00Z"),
             ("line_item_currency_code", "USD"),
             ("line_item_product_code", "AmazonEC2"),
@@ -160,4 +164,17 @@ fn an_export_copied_into_its_month_is_refused() {
     let workspace = workspace(&two, "");
     workspace.write("export/data/BILLING_PERIOD=2026-01/bill-00002.snappy.parquet", &two);
     insta::assert_snapshot!(outcome(&workspace, &[]));
+}
+
+#[test]
+fn objects_of_two_versions_in_one_folder_are_one_month() {
+    let older =
+        ["product", "discount", "savings_plan_used_commitment", "reservation_net_effective_cost", "cost_category"];
+    let builder = older.iter().fold(ExportBuilder::cur2(), |builder, name| builder.without(name));
+    let builder = builder.column("product_vcpu", ColumnType::Text).default_value("product_vcpu", "4");
+    let old = line_called("line-2", builder.default_value("line_item_unblended_cost", Value::Number(2.25))).parquet();
+    let workspace = workspace(&good(), "");
+    workspace.write("export/data/BILLING_PERIOD=2026-01/bill-00002.snappy.parquet", &old);
+    insta::assert_snapshot!(outcome(&workspace, &[]));
+    assert_eq!(workspace.query("tables", "SELECT sum(BilledCost) FROM focus_charges"), [["3.750000000000"]]);
 }
