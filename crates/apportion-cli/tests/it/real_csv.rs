@@ -1,12 +1,13 @@
-//! Real rows of AWS and Google Cloud that are at hand as CSV only, in the files their exports have.
+//! Real rows of AWS, Google Cloud and Oracle that are at hand in another form than their exports are read in.
 //!
-//! Both formats are read as Parquet, so the rows are put into the columns and types of the real
-//! export first. Runs when `APPORTION_REAL_EXPORTS` names the folder; the sums are computed here from
+//! The rows are put into the columns and types of the real export first: Parquet for AWS and Google
+//! Cloud, the FOCUS preview for Oracle, whose own cost report is no format here. Runs when `APPORTION_REAL_EXPORTS` names the folder; the sums are computed here from
 //! the text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use apportion_testkit::case::following;
 use apportion_testkit::{ExportBuilder, Value, bigquery};
 use arrow::datatypes::DataType;
 use serde_json::{Map, Value as Json};
@@ -181,4 +182,52 @@ fn real_rows_of_google_cloud_give_what_they_add_up_to() {
         assert_eq!(published(&workspace), expected, "{file}");
         everything_ties(&workspace);
     }
+}
+
+/// Columns of Oracle's cost report and what its FOCUS export calls them.
+const ORACLE: [(&str, &str); 14] = [
+    ("lineItem/referenceNo", "oci_ReferenceNumber"),
+    ("lineItem/backreferenceNo", "oci_BackReferenceNumber"),
+    ("product/compartmentName", "oci_CompartmentName"),
+    ("lineItem/tenantId", "BillingAccountId"),
+    ("lineItem/intervalUsageStart", "ChargePeriodStart"),
+    ("lineItem/intervalUsageEnd", "ChargePeriodEnd"),
+    ("product/service", "ServiceName"),
+    ("product/region", "Region"),
+    ("product/resourceId", "ResourceId"),
+    ("usage/billedQuantity", "UsageQuantity"),
+    ("cost/skuUnitDescription", "UsageUnit"),
+    ("cost/productSku", "SkuId"),
+    ("product/Description", "ChargeDescription"),
+    ("cost/currencyCode", "BillingCurrency"),
+];
+
+#[test]
+fn real_rows_of_oracle_give_what_they_add_up_to() {
+    let Some(folder) = exports() else { return };
+    let (header, rows) = table(&folder.join("oci/reports_cost-csv_0000000030000269.csv"));
+    assert_eq!(rows.len(), 506);
+    let cost = |cell: &dyn Fn(&str) -> String| exact(&cell("cost/myCost"));
+    let expected = totals(&header, &rows, "lineItem/intervalUsageStart", "cost/currencyCode", cost);
+    let at = |name: &str| header.iter().position(|header| header == name).unwrap_or_else(|| panic!("no {name}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let stated = ["BilledCost", "EffectiveCost", "ListCost", "BillingPeriodStart", "BillingPeriodEnd"];
+    let fixed =
+        [("ChargeCategory", "Usage"), ("Provider", "Oracle"), ("InvoiceIssuer", "Oracle"), ("Publisher", "Oracle")];
+    let names = ORACLE.iter().map(|(_, name)| *name).chain(stated).chain(fixed.map(|(name, _)| name));
+    writer.write_record(names).expect("header");
+    for row in &rows {
+        let cost = row[at("cost/myCost")].as_str();
+        let month = &row[at("lineItem/intervalUsageStart")][..7];
+        let (start, end) = (format!("{month}-01T00:00Z"), format!("{}-01T00:00Z", following(month)));
+        let delivered = ORACLE.iter().map(|(name, _)| row[at(name)].as_str());
+        let cells = delivered.chain([cost, cost, cost, &start, &end]).chain(fixed.map(|(_, value)| value));
+        writer.write_record(cells).expect("row");
+    }
+    let workspace = Workspace::new();
+    workspace.write("export/cost.csv", &writer.into_inner().expect("content"));
+    workspace.write("pipeline.yaml", PIPELINE.replace("FORMAT", "focus").as_bytes());
+    workspace.run_ok(&["run", "pipeline.yaml"]);
+    assert_eq!(published(&workspace), expected);
+    everything_ties(&workspace);
 }
