@@ -29,7 +29,7 @@ mod embedded {
 pub struct ModelGraph {
     models: BTreeMap<String, Model>,
     checks: BTreeMap<String, Model>,
-    seeds: BTreeMap<String, Seed>,
+    pub(crate) seeds: BTreeMap<String, Seed>,
 }
 
 impl ModelGraph {
@@ -96,10 +96,16 @@ impl ModelGraph {
         self.seeds.keys().map(String::as_str)
     }
 
+    /// The seed tables with their texts, the rows that a pipeline adds included.
+    pub fn seed_texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.seeds.iter().map(|(name, seed)| (name.as_str(), seed.text()))
+    }
+
     /// Every header that does not tell the truth; empty when all do.
     #[must_use]
     pub fn verify(&self) -> Vec<String> {
-        self.models.values().chain(self.checks.values()).flat_map(Model::verify).collect()
+        let models = self.models.values().chain(self.checks.values()).flat_map(Model::verify);
+        models.chain(self.seeds.values().flat_map(Seed::verify)).collect()
     }
 
     /// Registers `roots` and everything they read as views, inputs first.

@@ -7,6 +7,7 @@
 //! - [`session`]: one memory pool and spill directory, one set of settings, a session per unit.
 //! - [`udf`]: exact money and identity functions, registered in every session.
 //! - [`models`], [`graph`]: the SQL files, what they read, and how they become views.
+//! - `seeds`: reviewed reference tables, and the rows a pipeline adds to them.
 //! - [`contract`]: what a result must look like, checked before execution.
 //! - [`checks`]: queries that must return no rows.
 //! - [`fault`]: DataFusion's errors as the workspace's.
@@ -27,5 +28,6 @@ pub mod work_folder;
 pub use checks::CheckOutcome;
 pub use graph::ModelGraph;
 pub use models::{Layer, Model, Severity};
+pub use seeds::SeedExtension;
 pub use session::{Engine, EngineOptions};
 pub use work_folder::WorkFolder;

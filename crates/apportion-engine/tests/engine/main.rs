@@ -14,6 +14,7 @@ mod functions;
 mod graph;
 mod order;
 mod plans;
+mod seeds;
 mod tidy;
 
 use std::path::PathBuf;
