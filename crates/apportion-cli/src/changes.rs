@@ -19,6 +19,7 @@ use crate::normalize::models_of;
 use crate::project::hex;
 use crate::survey::TelemetrySurvey;
 use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED};
+use crate::unmapped::UNMAPPED_VALUES;
 
 /// What is published, and the digests of what would decide about it today.
 #[derive(Debug)]
@@ -183,7 +184,7 @@ impl Published {
             reasons.push(format!("apportion {ENGINE_VERSION} follows {}", unit.engine_version));
         }
         if unit.sql_digest != sql_digest {
-            reasons.push("the SQL models changed".to_owned());
+            reasons.push("the SQL models or seeds changed".to_owned());
         }
         let gone = unit
             .published
@@ -222,7 +223,9 @@ impl Decisive<'_> {
         let hashes = roots.into_iter().flatten().chain([FOCUS_CHARGES, "reconciliation__normalization"]);
         let hashes = hashes.map(|root| self.models.model_hash(root).unwrap_or_default());
         let checks = self.models.checks_of(FOCUS_CHARGES).map(|check| check.sql.clone());
-        of_texts(hashes.chain(checks).collect::<Vec<_>>().iter().map(String::as_str))
+        // It reads the seeds of every provider; those that decide are part of the provider's own models.
+        let unmapped = self.models.model(UNMAPPED_VALUES).map(|control| control.sql.clone());
+        of_texts(hashes.chain(checks).chain(unmapped).collect::<Vec<_>>().iter().map(String::as_str))
     }
 
     /// The SQL that an allocation goes through, checks and control included.

@@ -1,7 +1,7 @@
 //! `apportion check`: everything that can be known to be wrong before a run, in one report.
 
 use apportion_engine::allocation::AllocationPlan;
-use apportion_engine::{Engine, ModelGraph};
+use apportion_engine::{Engine, ModelGraph, SeedExtension};
 use apportion_spec::{Error, ErrorKind, Result};
 use datafusion::prelude::SessionContext;
 use serde::Serialize;
@@ -60,6 +60,9 @@ pub(crate) async fn check(args: &CheckArgs) -> Result<ExitStatus> {
     };
     note("pipeline file", file);
     note("SQL models", models());
+    if project.pipeline.seeds.is_some() {
+        note("seeds", seeds(&project));
+    }
     if survey.knows_dimensions {
         note("expressions", expressions(&project));
     }
@@ -109,6 +112,23 @@ fn models() -> Result<String> {
     }
 }
 
+/// What the pipeline's own rows do to the built-in seeds.
+fn seeds(project: &Project) -> Result<String> {
+    let (_, extensions) = project.models()?;
+    let rows = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 row {what}")),
+        _ => Some(format!("{count} rows {what}")),
+    };
+    let line = |seed: &SeedExtension| {
+        let facts = [rows(seed.added, "added"), rows(seed.replaced, "replaced")];
+        let facts: Vec<String> = facts.into_iter().flatten().collect();
+        format!("{}.csv: {}", seed.seed, if facts.is_empty() { "no rows".to_owned() } else { facts.join(", ") })
+    };
+    let lines: Vec<String> = extensions.iter().map(line).collect();
+    Ok(if lines.is_empty() { "the folder holds no CSV files".to_owned() } else { lines.join("; ") })
+}
+
 /// Plans every expression of the pipeline against the columns of `focus_charges`.
 ///
 /// # Errors
@@ -152,6 +172,9 @@ async fn source_contract(project: &Project, name: &str) -> Result<String> {
             discovered.objects.len(),
             table.report.rows
         );
+        if let Some(version) = unit.focus_version(&table) {
+            detail.push_str(&format!(", FOCUS {version}"));
+        }
         for note in &table.report.notes {
             detail.push_str("\n      ");
             detail.push_str(note);

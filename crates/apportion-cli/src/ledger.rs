@@ -206,7 +206,7 @@ impl Ledger {
             ledger_entry: Some(self.name.clone()),
             computed_from: unit.entry.computed_from.clone(),
             partitions_read: unit.partitions_read.clone(),
-            sql_digest: run.sql_digest.clone(),
+            sql_digest: if allocates { run.sql_digest.clone() } else { run.mapping_digest.clone() },
             engine_version: changes::ENGINE_VERSION.to_owned(),
         }
     }

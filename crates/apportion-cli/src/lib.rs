@@ -40,6 +40,7 @@ mod survey;
 mod tables;
 mod telemetry;
 mod units;
+mod unmapped;
 mod vacuum;
 mod verify;
 mod withdraw;

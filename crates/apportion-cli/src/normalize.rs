@@ -10,7 +10,7 @@ use apportion_engine::{CheckOutcome, contract};
 use apportion_sinks::units::PublishedUnit;
 use apportion_sinks::{PublishUnit, StagedTable, staged_table};
 use apportion_sources::SourceTable;
-use apportion_spec::pipeline::{CostBasis, SourceFormat};
+use apportion_spec::pipeline::{CostBasis, Source, SourceFormat};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use datafusion::common::ScalarValue;
 use datafusion::prelude::SessionContext;
@@ -26,6 +26,7 @@ use crate::run::Run;
 use crate::staging::{Staging, query_error};
 use crate::tables::FOCUS_CHARGES;
 use crate::units::{Unit, bytes, version};
+use crate::unmapped;
 
 /// The SQL models of a provider: what charges are made of, and the independent control.
 pub(crate) struct ProviderModels {
@@ -50,16 +51,17 @@ pub(crate) const fn models_of(format: SourceFormat) -> ProviderModels {
 const PROVIDER_CHARGES: &str = "int_focus__charges";
 
 /// Parameters of staging, provider and control models.
-pub(crate) fn parameters(source: &str, period: BillingPeriod, basis: CostBasis) -> BTreeMap<String, ScalarValue> {
+fn parameters(source: &Source, period: BillingPeriod) -> BTreeMap<String, ScalarValue> {
     let micros = |time: chrono::DateTime<chrono::Utc>| {
         ScalarValue::TimestampMicrosecond(Some(time.timestamp_micros()), Some(Arc::from("UTC")))
     };
     BTreeMap::from([
-        ("source".to_owned(), ScalarValue::from(source)),
+        ("source".to_owned(), ScalarValue::from(source.name.as_str())),
+        ("format".to_owned(), ScalarValue::from(source.format.as_str())),
         ("billing_period".to_owned(), ScalarValue::from(period.to_string())),
         ("billing_period_start".to_owned(), micros(period.start())),
         ("billing_period_end".to_owned(), micros(period.end())),
-        ("cost_basis".to_owned(), ScalarValue::from(basis.as_str())),
+        ("cost_basis".to_owned(), ScalarValue::from(source.cost_basis_in(period).as_str())),
     ])
 }
 
@@ -83,7 +85,7 @@ pub(crate) async fn normalize(
     let context = run.context();
     let source = unit.reader.table(discovered.clone()).await?;
     let repeated = source.repeated_rows().await?;
-    let parameters = parameters(unit.source_name(), unit.period, unit.source.cost_basis_in(unit.period));
+    let parameters = parameters(unit.source, unit.period);
     let staged = match stage_charges(run, unit, &source, &context, &parameters, &staging, progress).await {
         Ok(staged) => staged,
         Err(error) => return Err(explain(&source, error).await),
@@ -100,12 +102,16 @@ pub(crate) async fn normalize(
     let table = staged_table(&staged, &spec, &partition, run.destination.sink.layout())?;
     checked.register_table(FOCUS_CHARGES, table).map_err(query_error)?;
     let mut notes = source.report.notes.clone();
+    let focus_version = unit.focus_version(&source);
+    notes.extend(focus_version.iter().map(|version| format!("read as FOCUS {version}")));
     notes.extend(repeated);
     if staged.rows == 0 {
         notes.push("the objects of this month hold no charges".to_owned());
     }
     notes.extend(unknown_columns(&source));
     notes.extend(judge(&run.models.run_checks(&checked, FOCUS_CHARGES, &parameters).await?)?);
+    let unmapped = unmapped::values(run, &checked, &parameters).await?;
+    notes.extend(unmapped.iter().map(unmapped::Unmapped::note));
     work.step("check");
     let models = models_of(unit.source.format);
     if let Some(repairs) = models.repairs {
@@ -139,6 +145,8 @@ pub(crate) async fn normalize(
         bytes_read: bytes(discovered),
         rows: staged.rows,
         totals,
+        focus_version,
+        unmapped,
         notes,
         reasons: unit.reasons().to_vec(),
         ..SourceUnitReport::empty(unit.source_name(), unit.period)

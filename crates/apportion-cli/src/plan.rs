@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use apportion_engine::ModelGraph;
 use apportion_sinks::units::TelemetryIndex;
 use apportion_spec::{BillingPeriod, Result};
 use serde::Serialize;
@@ -82,7 +81,7 @@ pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
     project.check_sources(&args.source)?;
     crate::check::expressions(&project)?;
     let selection = PeriodSelection::try_new(args, &project.pipeline, chrono::Utc::now().date_naive())?;
-    let models = ModelGraph::embedded()?;
+    let (models, _) = project.models()?;
     let decisive = Decisive { pipeline: &project.pipeline, models: &models };
     let sources = OpenSources::open(&project, &args.source).await?;
     let destination = OpenDestination::open(Some(&project), args.destination.as_deref(), args.table_format).await?;

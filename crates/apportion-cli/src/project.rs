@@ -4,6 +4,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use apportion_engine::{ModelGraph, SeedExtension};
 use apportion_focus::catalog;
 use apportion_sinks::Configuration;
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Pipeline, Result, Survey, Vocabulary, did_you_mean};
@@ -76,6 +77,39 @@ impl Project {
     pub(crate) fn from_text(file: String, text: String, base: PathBuf) -> Result<Self> {
         let pipeline = with_vocabulary(|vocabulary| Pipeline::parse(&file, &text, vocabulary))?;
         Ok(Self { pipeline, file, digest: hex(&Sha256::digest(text.as_bytes())), text, base })
+    }
+
+    /// The models, with the rows that the pipeline adds to the seeds, and what those did.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] with every mistake of the seed files, or when their folder cannot be read.
+    pub(crate) fn models(&self) -> Result<(ModelGraph, Vec<SeedExtension>)> {
+        let mut models = ModelGraph::embedded()?;
+        let files = self.pipeline.seeds.as_ref().map_or_else(|| Ok(Vec::new()), |folder| self.seed_files(folder))?;
+        let files = files.iter().map(|(file, text)| (file.as_str(), text.as_str()));
+        let extensions = models.extend_seeds(files)?;
+        Ok((models, extensions))
+    }
+
+    /// The seed files of a folder with their texts, by name.
+    fn seed_files(&self, folder: &str) -> Result<Vec<(String, String)>> {
+        let unreadable = |path: &Path, error: std::io::Error| {
+            Error::new(ErrorKind::Config, "the seeds of the pipeline cannot be read; `seeds` names a folder beside it")
+                .with("path", path.display())
+                .with_source(error)
+        };
+        let path = self.base.join(folder);
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&path).map_err(|error| unreadable(&path, error))? {
+            let file = entry.map_err(|error| unreadable(&path, error))?.path();
+            if file.extension().is_some_and(|extension| extension == "csv") {
+                let text = std::fs::read_to_string(&file).map_err(|error| unreadable(&file, error))?;
+                let shown = file.strip_prefix(".").unwrap_or(&file).display().to_string();
+                files.push((shown, text));
+            }
+        }
+        files.sort();
+        Ok(files)
     }
 
     /// The file as it is kept beside the tables.

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::exit::ExitStatus;
 use crate::money::Money;
+use crate::unmapped::Unmapped;
 
 /// Outcome of a whole run.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -113,6 +114,10 @@ pub(crate) struct SourceUnitReport {
     pub(crate) rows: u64,
     /// Totals by currency.
     pub(crate) totals: BTreeMap<String, LedgerTotals>,
+    /// Version of FOCUS whose columns a native export has.
+    pub(crate) focus_version: Option<String>,
+    /// Values that no seed lists, by the seed that takes their rows.
+    pub(crate) unmapped: Vec<Unmapped>,
     /// Why it was computed; empty when it was not.
     pub(crate) reasons: Vec<String>,
     /// What the reader should know: superseded assemblies, unknown columns, warnings of checks.
@@ -134,6 +139,8 @@ impl SourceUnitReport {
             bytes_read: 0,
             rows: 0,
             totals: BTreeMap::new(),
+            focus_version: None,
+            unmapped: Vec::new(),
             reasons: Vec::new(),
             notes: Vec::new(),
             error: None,

@@ -44,6 +44,8 @@ pub(crate) struct Run {
     pub(crate) run_id: String,
     /// Digest of every SQL model.
     pub(crate) sql_digest: String,
+    /// The same with the seeds, which decide about charges and not about their allocation.
+    pub(crate) mapping_digest: String,
     /// Publish months that became suspiciously small as well.
     pub(crate) accept_smaller: bool,
     /// The destination is ours as long as this is held.
@@ -78,12 +80,13 @@ pub(crate) async fn run(args: &RunArgs, outputs: &Outputs, parallel: usize) -> R
     let selection = PeriodSelection::try_new(args, &project.pipeline, chrono::Utc::now().date_naive())?;
     let limits = EffectiveLimits::new(&args.limits, Some(&project.pipeline));
     vacuum::remove_abandoned(&limits.work_directory);
-    let models = ModelGraph::embedded()?;
+    let (models, _) = project.models()?;
     let engine = Engine::try_new(&engine_options(&limits))?;
     let destination = OpenDestination::open(Some(&project), args.destination.as_deref(), args.table_format).await?;
     let tables = Tables::new(Some(&project.pipeline));
     let run_id = new_run_id();
     let sql_digest = sql_digest(&models);
+    let mapping_digest = mapping_digest(&models);
     let owner = LockOwner::this_process(&run_id);
     let lock = DestinationLock::take(&destination.place, owner, LockTiming::default()).await?;
     let accept_smaller = args.accept_smaller;
@@ -98,6 +101,7 @@ pub(crate) async fn run(args: &RunArgs, outputs: &Outputs, parallel: usize) -> R
         tables,
         run_id,
         sql_digest,
+        mapping_digest,
         accept_smaller,
         lock,
         stop,
@@ -190,6 +194,17 @@ pub(crate) fn sql_digest(models: &ModelGraph) -> String {
     for model in models.models() {
         digest.update(&model.name);
         digest.update(&model.sql);
+    }
+    hex(&digest.finalize())
+}
+
+/// Digest of every SQL model and seed.
+fn mapping_digest(models: &ModelGraph) -> String {
+    let mut digest = Sha256::new();
+    digest.update(sql_digest(models));
+    for (name, text) in models.seed_texts() {
+        digest.update(name);
+        digest.update(text);
     }
     hex(&digest.finalize())
 }

@@ -90,6 +90,11 @@ impl Unit<'_> {
         }
     }
 
+    /// The version of FOCUS that a native export was read as.
+    pub(crate) fn focus_version(&self, table: &SourceTable) -> Option<String> {
+        table.report.version.clone().filter(|_| self.source.format == SourceFormat::Focus)
+    }
+
     /// The objects to read.
     ///
     /// # Errors

@@ -37,6 +37,8 @@ pub struct Pipeline {
     pub jobs: Option<u64>,
     /// What an unattended run looks at and what it holds back.
     pub runs: Runs,
+    /// Folder with rows for the reference tables, as written.
+    pub seeds: Option<String>,
     /// What decides about figures, in one canonical text each; see [`Pipeline::source_identity`].
     pub(crate) identity: Identity,
 }

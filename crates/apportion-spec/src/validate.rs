@@ -170,8 +170,19 @@ impl Validator<'_> {
             memory_limit_mib: document.engine.memory_limit_mib,
             jobs: document.engine.jobs,
             runs: self.runs(&document.runs),
+            seeds: document.seeds.as_ref().map(|folder| self.seeds(folder)),
             identity: identity(document),
         }
+    }
+
+    /// A folder beside the pipeline file: both are reviewed together, and neither needs a store.
+    fn seeds(&mut self, folder: &str) -> String {
+        if folder.contains("://") {
+            self.wrong(&["seeds"], format!("`{folder}` is a store; seeds lie in a folder on disk, beside this file"));
+        } else if folder.trim().is_empty() {
+            self.wrong(&["seeds"], "the folder is not named; leave `seeds` out to use the built-in ones");
+        }
+        folder.to_owned()
     }
 
     fn runs(&mut self, runs: &wire::Runs) -> Runs {

@@ -1,7 +1,7 @@
 -- model:   int_focus__aws
 -- grain:   one row per charge (x_ChargeId)
 -- inputs:  int_focus__aws_items, int_focus__aws_adjustments, seed_aws_service_categories,
---          seed_aws_regions, seed_aws_units
+--          seed_aws_regions, seed_aws_resource_types, seed_aws_units
 -- params:  $source, $billing_period
 -- why:     renders AWS charges as FOCUS 1.4. What a charge is and costs is decided before; here
 --          are names, units and the rules about which columns may be filled. A price without a
@@ -29,19 +29,29 @@ regions as (
 
 ),
 
+resource_types as (
+
+    select * from seed_aws_resource_types
+
+),
+
 units as (
 
     select * from seed_aws_units
 
 ),
 
--- every join is many-to-one: the seeds are keyed by the joined column
+-- every join is many-to-one: the seeds are keyed by the joined column. A product that is not
+-- listed may be listed as the service it is part of
 named as (
 
     select
         charges.*,
-        coalesce(categories.service_category, 'Other') as service_category,
-        coalesce(categories.service_subcategory, 'Other (Other)') as service_subcategory,
+        coalesce(categories.service_category, of_service.service_category, 'Other')
+            as service_category,
+        coalesce(
+            categories.service_subcategory, of_service.service_subcategory, 'Other (Other)'
+        ) as service_subcategory,
         coalesce(regions.region_name, charges.region_id) as region_name,
         case
             when starts_with(charges.usage_type, regions.usage_prefix)
@@ -79,13 +89,20 @@ named as (
                 then split_part(charges.resource_id, ':', 6)
             when strpos(split_part(charges.resource_id, ':', 6), '/') > 1
                 then split_part(split_part(charges.resource_id, ':', 6), '/', 1)
-            else split_part(charges.resource_id, ':', 3)
+            -- arn:aws:sns:…:name says whose it is, not what it is
+            else coalesce(
+                resource_types.resource_type, split_part(charges.resource_id, ':', 3)
+            )
         end as resource_type
     from charges
     left join categories
         on charges.product_code = categories.service_code
+    left join categories as of_service
+        on charges.service_code = of_service.service_code
     left join regions
         on charges.region_id = regions.region_id
+    left join resource_types
+        on split_part(charges.resource_id, ':', 3) = resource_types.arn_service
     left join units
         on charges.pricing_unit = units.pricing_unit
 

@@ -62,7 +62,8 @@ typed as (
 
 ),
 
--- a unit that is not listed is read: a number, perhaps in thousands, and what it counts
+-- a unit that is not listed is read: a number, perhaps in thousands, and what it counts; the row
+-- of one (1hour) then names it, also where no number is delivered
 measured as (
 
     select
@@ -137,7 +138,8 @@ named as (
         ) as service_subcategory
     from measured
     left join units as single
-        on '1' || lower(replace(unit_parts[3], ' ', '')) = single.unit_of_measure
+        on '1' || lower(replace(coalesce(unit_parts[3], measured.unit_of_measure), ' ', ''))
+        = single.unit_of_measure
     left join resource_types
         on resource_path = resource_types.resource_type
     left join services

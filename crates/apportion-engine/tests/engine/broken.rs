@@ -334,7 +334,6 @@ const CASES: &[(&str, &str, &str, Changes)] = &[
     ("prices_explain_costs", "ListCost is not price times quantity", "usage", &[("ListCost", "15.01")]),
     ("prices_explain_costs", "ContractedCost is not price times quantity", "usage", &[("ContractedCost", "10.01")]),
     ("pricing_currency_is_billing_currency", "", "usage", &[("PricingCurrency", "EUR")]),
-    ("services_are_classified", "", "usage", &[("ServiceCategory", "Other"), ("ServiceSubcategory", "Other (Other)")]),
     ("split_rows_are_marked", "resource without method", "split", &[("AllocatedMethodId", NULL)]),
     ("split_rows_are_marked", "name without resource or the reverse", "split", &[("AllocatedResourceName", NULL)]),
     ("split_rows_are_marked", "details without method", "usage", &[("AllocatedMethodDetails", r#"{"Elements":[]}"#)]),

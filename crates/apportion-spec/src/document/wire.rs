@@ -40,6 +40,10 @@ pub struct Document {
     /// What an unattended run looks at and what it holds back.
     #[serde(default)]
     pub runs: Runs,
+    /// Folder with rows for the reference tables of `sql/seeds`, a path relative to this file: `aws_regions.csv` in
+    /// it adds to the built-in table of that name, and a row with the key of a built-in one replaces it.
+    #[serde(default)]
+    pub seeds: Option<String>,
 }
 
 /// One configured billing export.
