@@ -253,6 +253,7 @@ pub(crate) fn judge(outcomes: &[CheckOutcome]) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use apportion_engine::{Engine, EngineOptions, ModelGraph};
+    use apportion_spec::pipeline::Store;
     use datafusion::datasource::empty::EmptyTable;
 
     use super::*;
@@ -268,7 +269,18 @@ mod tests {
         let context = engine.new_context();
         let table = Arc::new(EmptyTable::new(Arc::new(arrow::datatypes::Schema::new(fields))));
         context.register_table(contract.relation, table).unwrap();
-        let parameters = parameters("bill", "2026-01".parse().unwrap(), CostBasis::Gross);
+        let bill = Source {
+            name: "bill".to_owned(),
+            format,
+            location: String::new(),
+            cost_basis: CostBasis::Gross,
+            cost_basis_by_period: BTreeMap::new(),
+            from: None,
+            to: None,
+            keep: Vec::new(),
+            store: Store::default(),
+        };
+        let parameters = parameters(&bill, "2026-01".parse().unwrap());
         let models = ModelGraph::embedded().unwrap();
         models.register(&context, &[models_of(format).charges], &parameters).await.unwrap_err()
     }

@@ -14,7 +14,7 @@ fn columns(workspace: &Workspace, table: &str) -> Vec<(String, String)> {
     let text: Vec<String> = commits.iter().map(|path| std::fs::read_to_string(path).expect("commit")).collect();
     let lines = text.iter().flat_map(|commit| commit.lines());
     let actions = lines.map(|line| serde_json::from_str::<Json>(line).expect("action"));
-    let metadata = actions.filter_map(|action| action.get("metaData").cloned()).last().expect("metadata");
+    let metadata = actions.filter_map(|action| action.get("metaData").cloned()).next_back().expect("metadata");
     let schema: Json = serde_json::from_str(metadata["schemaString"].as_str().expect("schema")).expect("schema");
     let text = |json: &Json| json.as_str().unwrap_or_default().to_owned();
     let fields = schema["fields"].as_array().expect("fields").iter();

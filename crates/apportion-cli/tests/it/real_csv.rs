@@ -13,7 +13,7 @@ use arrow::datatypes::DataType;
 use serde_json::{Map, Value as Json};
 
 use crate::real_exports::{PIPELINE, everything_ties, exports};
-use crate::real_variants::{exact, published};
+use crate::real_variants::{Totals, exact, published};
 use crate::support::Workspace;
 
 /// Header and rows of a file that must exist.
@@ -55,7 +55,7 @@ fn totals(
     period: &str,
     currency: &str,
     cost: impl Fn(&dyn Fn(&str) -> String) -> i128,
-) -> BTreeMap<(String, String), (usize, i128)> {
+) -> Totals {
     let mut totals = BTreeMap::new();
     for row in rows {
         let cell = |name: &str| {
@@ -69,7 +69,7 @@ fn totals(
     totals
 }
 
-fn legacy_report(path: &Path) -> (Vec<u8>, BTreeMap<(String, String), (usize, i128)>) {
+fn legacy_report(path: &Path) -> (Vec<u8>, Totals) {
     let (header, rows) = table(path);
     let header: Vec<String> = header.iter().map(|name| athena(name)).collect();
     let mut seen = BTreeSet::new();

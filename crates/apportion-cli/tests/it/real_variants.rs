@@ -11,6 +11,9 @@ use csv::StringRecord;
 use crate::real_exports::exports;
 use crate::support::{Workspace, transcript};
 
+/// Rows and billed cost in units of 10^-12 by month and currency.
+pub(crate) type Totals = BTreeMap<(String, String), (usize, i128)>;
+
 /// A file below `azure/`, and the columns a reduced test file lacks that every export has.
 struct Variant {
     file: &'static str,
@@ -138,7 +141,7 @@ impl Export {
 
     /// Rows and billed cost by month and currency: usage of a commitment is billed as zero, and its
     /// purchase is billed by the actual export alone, which here is the same file.
-    fn billed(&self) -> BTreeMap<(String, String), (usize, i128)> {
+    fn billed(&self) -> Totals {
         let mut totals = BTreeMap::new();
         for row in &self.rows {
             let text = |names| self.cell(row, names);
@@ -193,7 +196,7 @@ pub(crate) fn exact(text: &str) -> i128 {
 }
 
 /// Rows and billed cost of the charges by month and currency, with what their twelve decimals lack.
-pub(crate) fn published(workspace: &Workspace) -> BTreeMap<(String, String), (usize, i128)> {
+pub(crate) fn published(workspace: &Workspace) -> Totals {
     let charges = workspace.query(
         "tables",
         "SELECT c.x_BillingPeriod, c.BillingCurrency, c.rows, c.cost, r.x_ConversionResidual, r.x_Difference FROM \

@@ -53,7 +53,7 @@ pub(super) async fn evolve(sink: &DeltaSink, table: &TableSpec) -> Result<()> {
         let Some(loaded) = sink.load(&table.name).await? else {
             return Err(Error::new(ErrorKind::NotFound, "the Delta table disappeared").with("table", &table.name));
         };
-        let wanted = with_kept_columns(&loaded, kernel_schema(table)?, table)?;
+        let wanted = with_kept_columns(&loaded, &kernel_schema(table)?, table)?;
         let Some(operation) = difference(&loaded, &wanted, table)? else { return Ok(()) };
         let failed = |cause| error::delta(cause, "change the columns of the Delta table", &table.name);
         let snapshot = loaded.snapshot().map_err(failed)?;
@@ -71,7 +71,7 @@ pub(super) async fn evolve(sink: &DeltaSink, table: &TableSpec) -> Result<()> {
 }
 
 /// The wanted columns, and after them the nullable ones that the table has besides.
-fn with_kept_columns(loaded: &DeltaTable, wanted: StructType, table: &TableSpec) -> Result<StructType> {
+fn with_kept_columns(loaded: &DeltaTable, wanted: &StructType, table: &TableSpec) -> Result<StructType> {
     let failed = |cause| error::delta(cause, "read the columns of the Delta table", &table.name);
     let existing = loaded.snapshot().map_err(failed)?.schema();
     let kept = existing.fields().filter(|field| field.is_nullable() && wanted.field(field.name()).is_none());
