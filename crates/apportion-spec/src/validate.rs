@@ -170,19 +170,22 @@ impl Validator<'_> {
             memory_limit_mib: document.engine.memory_limit_mib,
             jobs: document.engine.jobs,
             runs: self.runs(&document.runs),
-            seeds: document.seeds.as_ref().map(|folder| self.seeds(folder)),
+            seeds: document.seeds.as_ref().and_then(|folder| self.seeds(folder)),
             identity: identity(document),
         }
     }
 
     /// A folder beside the pipeline file: both are reviewed together, and neither needs a store.
-    fn seeds(&mut self, folder: &str) -> String {
-        if folder.contains("://") {
-            self.wrong(&["seeds"], format!("`{folder}` is a store; seeds lie in a folder on disk, beside this file"));
+    fn seeds(&mut self, folder: &str) -> Option<String> {
+        let mistake = if folder.contains("://") {
+            format!("`{folder}` is a store; seeds lie in a folder on disk, beside this file")
         } else if folder.trim().is_empty() {
-            self.wrong(&["seeds"], "the folder is not named; leave `seeds` out to use the built-in ones");
-        }
-        folder.to_owned()
+            "the folder is not named; leave `seeds` out to use the built-in ones".to_owned()
+        } else {
+            return Some(folder.to_owned());
+        };
+        self.wrong(&["seeds"], mistake);
+        None
     }
 
     fn runs(&mut self, runs: &wire::Runs) -> Runs {

@@ -303,7 +303,11 @@ fn every_mistake_of_the_seeds_is_named_with_its_line_before_anything_is_read() {
     insta::assert_snapshot!(workspace.transcript(&["run", "pipeline.yaml"]));
     let check = workspace.run(&["check", "pipeline.yaml", "--offline"]);
     assert_eq!(check.status.code(), Some(2), "{}", transcript(&check, &[]));
-    assert!(String::from_utf8_lossy(&check.stdout).contains("WRONG seeds: "), "{}", transcript(&check, &[]));
+    assert!(
+        String::from_utf8_lossy(&check.stdout).contains("WRONG seeds:\n      reference/aws_region.csv: "),
+        "{}",
+        transcript(&check, &[])
+    );
     assert!(!workspace.path("tables").exists());
 
     workspace.write("pipeline.yaml", format!("{PIPELINE}seeds: s3://bucket/seeds/\n").as_bytes());
