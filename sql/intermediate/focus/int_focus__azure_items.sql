@@ -49,6 +49,7 @@ classified as (
             is_marketplace,
             billing_account_id,
             billing_account_name,
+            billing_account_type,
             customer_name,
             partner_name,
             invoice_id,

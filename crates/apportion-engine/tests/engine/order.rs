@@ -168,3 +168,73 @@ async fn rows_that_differ_in_one_column_give_the_same_charges_in_any_order() {
     }
     assert!(ambiguous.is_empty(), "the key of a charge forgets {ambiguous:#?}");
 }
+
+/// Staged columns that follow from others in the key: (staging, where the key is made, columns).
+const FOLLOW: [(&str, &str, &[&str]); 3] = [
+    (
+        "stg_gcp__line_items",
+        "intermediate/focus/int_focus__gcp_items.sql",
+        // The month is the unit's, a type is part of an id, and the key has credits as one text.
+        &[
+            "billing_period_start",
+            "billing_period_end",
+            "resource_type",
+            "credits",
+            "credit_count",
+            "credits_by_type",
+            "sustained_use_credits",
+            "discount_credits",
+            "resource_commitment_credits",
+            "spend_commitment_credits",
+            "fee_offset_credits",
+            "discounts",
+        ],
+    ),
+    // In one case; the key has it as delivered.
+    ("stg_azure__line_items", "intermediate/focus/int_focus__azure_items.sql", &["charge_type"]),
+    (
+        "stg_focus__charges",
+        "intermediate/focus/int_focus__native_items.sql",
+        // The key has the commitment that was found and amounts with all their decimals.
+        &[
+            "commitment_id",
+            "list_cost",
+            "contracted_cost",
+            "pricing_quantity",
+            "has_no_length",
+            "has_own_invoice_id",
+            "has_own_tags",
+        ],
+    ),
+];
+
+#[tokio::test]
+async fn every_staged_column_is_in_the_key_or_follows_from_it() {
+    let graph = ModelGraph::from_dir(&repository().join("sql")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Engine::try_new(&EngineOptions::new(directory.path())).unwrap();
+    for (staging, file, follow) in FOLLOW {
+        let source = staging.replacen("stg_", "src_", 1);
+        let source = source.as_str();
+        let context = engine.new_context();
+        let batch = TextTable::default().typed(source, &repository().join("testdata/models"));
+        let table = MemTable::try_new(batch.schema(), vec![vec![]]).unwrap();
+        context.register_table(TableReference::bare(source), Arc::new(table)).unwrap();
+        let staged = graph.dataframe(&context, staging, &parameters()).await.unwrap();
+        let sql = std::fs::read_to_string(repository().join("sql").join(file)).unwrap();
+        let (before, _) = sql.split_once(") as charge_key").unwrap();
+        let (_, key) = before.rsplit_once("charge_id(").unwrap();
+        let named: BTreeSet<&str> =
+            key.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').collect();
+        let forgotten: Vec<String> = staged
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .filter(|name| !named.contains(name.as_str()) && !follow.contains(&name.as_str()))
+            .collect();
+        assert!(forgotten.is_empty(), "the key of {file} forgets {forgotten:?}");
+        let idle: Vec<_> = follow.iter().filter(|name| named.contains(**name)).collect();
+        assert!(idle.is_empty(), "{file} has {idle:?} in its key");
+    }
+}
