@@ -168,7 +168,8 @@ impl Explainer<'_> {
         table.clone().filter(condition).map_err(&refused)
     }
 
-    /// Cost per unit of the target, with the ledger that the metric divides.
+    /// Cost per unit of the target, with the ledger that the metric divides. As in the summary of a run, cost that
+    /// was measured with no quantity is not divided by the quantity of other cost.
     async fn unit_costs(&self) -> Result<Vec<(String, UnitCost)>> {
         let Some(metric) = &self.args.unit_metric else { return Ok(Vec::new()) };
         if !self.context.table_exist(UNIT_ECONOMICS_MONTHLY).map_err(query_error)? {
@@ -185,9 +186,11 @@ impl Explainer<'_> {
         let of_metric = table.filter(col(quoted("x_UnitMetric")).eq(lit(metric))).map_err(query_error)?;
         let chosen = self.chosen(of_metric)?;
         self.context.register_table("explained_units", chosen.into_view()).map_err(query_error)?;
-        let sql = "SELECT x_Ledger, BillingCurrency, sum(x_Cost), sum(x_Quantity), max(x_QuantityUnit), \
-                   CASE WHEN sum(x_Quantity) > 0 THEN \
-                   divide_round(cast(sum(x_Cost) AS decimal(38, 12)), cast(sum(x_Quantity) AS decimal(38, 12))) END \
+        let sql = "SELECT x_Ledger, BillingCurrency, \
+                   coalesce(sum(x_Cost) FILTER (WHERE x_Quantity > 0), sum(x_Cost)), sum(x_Quantity), \
+                   max(x_QuantityUnit), CASE WHEN sum(x_Quantity) > 0 THEN \
+                   divide_round(cast(sum(x_Cost) FILTER (WHERE x_Quantity > 0) AS decimal(38, 12)), \
+                   cast(sum(x_Quantity) FILTER (WHERE x_Quantity > 0) AS decimal(38, 12))) END \
                    FROM explained_units GROUP BY x_Ledger, BillingCurrency ORDER BY BillingCurrency, x_Ledger";
         let unit = |row: &Row| {
             let unit = UnitCost {

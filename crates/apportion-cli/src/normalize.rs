@@ -210,22 +210,26 @@ async fn stage_charges(
     contract::check(FOCUS_CHARGES, charges.schema().as_arrow(), &spec.schema)?;
     let basis = unit.source.cost_basis_in(unit.period);
     let staged = staging.write(charges, &spec, run.destination.sink.layout(), Some(progress)).await;
-    staged.map_err(|error| if basis == CostBasis::Net { without_net_cost(error) } else { error })
+    staged.map_err(|error| without_cost(error, basis))
 }
 
-/// A row with a gross cost and no net cost is an error, not zero; say so where it shows up.
-fn without_net_cost(error: Error) -> Error {
+/// A row without a cost is an error, not zero; say so where it shows up.
+fn without_cost(error: Error, basis: CostBasis) -> Error {
     let column = error.context().iter().find(|(key, _)| *key == "column").map(|(_, column)| column.as_str());
     let is_cost = column.is_some_and(|column| column.ends_with("Cost"));
     if error.kind() != ErrorKind::ContractViolated || !is_cost {
         return error;
     }
-    Error::new(
-        ErrorKind::ContractViolated,
-        "the source declares `cost_basis: net`, but rows with a gross cost have no net cost; \
-         declare `gross`, for this billing period alone under `cost_basis_by_period` if others are complete",
-    )
-    .with_source(error)
+    let message = match basis {
+        CostBasis::Net => {
+            "the source declares `cost_basis: net`, but rows with a gross cost have no net cost; \
+             declare `gross`, for this billing period alone under `cost_basis_by_period` if others are complete"
+        }
+        CostBasis::Gross => {
+            "rows of the bill have no cost, and no cost is not a cost of zero; have the export written again"
+        }
+    };
+    Error::new(ErrorKind::ContractViolated, message).with_source(error)
 }
 
 /// Notes for warnings, an error for the first check that stops publication.

@@ -34,6 +34,16 @@ pub(crate) struct Footer {
     pub(crate) schema: SchemaRef,
 }
 
+/// Leaves out the empty objects that stand for a folder which others lie in. Any other empty object is a file that
+/// was cut, and reading it says so.
+pub(crate) fn without_folder_markers(objects: Vec<ObjectMeta>) -> Vec<ObjectMeta> {
+    let is_folder = |path: &object_store::path::Path| {
+        objects.iter().any(|other| other.location != *path && other.location.prefix_matches(path))
+    };
+    let kept: Vec<bool> = objects.iter().map(|meta| meta.size > 0 || !is_folder(&meta.location)).collect();
+    objects.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(meta, _)| meta).collect()
+}
+
 /// Reads the footers of all objects, in the order given.
 ///
 /// # Errors

@@ -78,10 +78,13 @@ impl Suspect {
                 ColumnKind::Time => Test::Moment,
                 ColumnKind::Text | ColumnKind::TextMap => Test::Any,
             };
+            // A text that holds an object is no number itself; the function that reads it names what it refuses.
+            let holds_object = matches!(column.kind, ColumnKind::NumberMap | ColumnKind::Credits);
             for field in footer.schema.fields().iter().filter(|it| contract.rank(it.name(), column).is_some()) {
                 let path: Vec<&'static str> = column.path.iter().skip(1).copied().collect();
                 let shown = std::iter::once(field.name().as_str()).chain(path.iter().copied());
                 let shown = shown.collect::<Vec<_>>().join(".");
+                let test = if holds_object && is_text(field.data_type()) { Test::Any } else { test };
                 suspects.push(Self { shown, top: field.name().clone(), path, test });
             }
         }

@@ -286,10 +286,11 @@ async fn list(location: &Location) -> Result<Vec<ObjectMeta>> {
     let mut objects = Vec::new();
     let mut listing = location.store.list(Some(&location.prefix));
     while let Some(meta) = listing.try_next().await.map_err(|error| store_error(error, location))? {
-        if is_parquet(meta.location.as_ref()) && meta.size > 0 {
+        if is_parquet(meta.location.as_ref()) {
             objects.push(meta);
         }
     }
+    let mut objects = objects::without_folder_markers(objects);
     if objects.is_empty() {
         let message = "no Parquet objects lie at the location";
         return Err(Error::new(ErrorKind::NotFound, message).with("location", location));

@@ -96,7 +96,8 @@ select
     decimal_from_double(pricing_public_on_demand_cost) as public_cost,
     decimal_from_double(
         case
-            when $cost_basis <> 'net' then coalesce(line_item_unblended_cost, 0)
+            -- a missing amount is no amount of zero: it stays unknown, so that a check can find it
+            when $cost_basis <> 'net' then line_item_unblended_cost
             when coalesce(line_item_unblended_cost, 0) = 0
                 then coalesce(line_item_net_unblended_cost, 0)
             else line_item_net_unblended_cost

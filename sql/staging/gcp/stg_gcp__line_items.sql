@@ -73,7 +73,8 @@ select
     price_from_number(price_effective_price_default) as default_price,
 
     -- cost
-    coalesce(decimal_from_number(cost), cast(0 as decimal(38, 12))) as gross_cost,
+    -- a missing amount is no amount of zero: it stays unknown, so that a check can find it
+    decimal_from_number(cost) as gross_cost,
     decimal_from_number(cost_at_list) as public_cost,
     decimal_from_number(cost_at_effective_price_default) as default_cost,
 

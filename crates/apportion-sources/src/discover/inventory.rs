@@ -85,16 +85,16 @@ impl Inventory {
                     let manifest = ManifestObject { meta, root, version, root_is_current };
                     inventory.periods.entry(period).or_default().manifests.push(manifest);
                 }
-                KeyKind::Flat if meta.size > 0 => flat.push(meta),
+                KeyKind::Flat => flat.push(meta),
                 KeyKind::Csv => csv.push(meta.location),
-                KeyKind::Flat | KeyKind::Other => {}
+                KeyKind::Other => {}
             }
         }
         if seen == 0 {
             return Err(Error::new(ErrorKind::NotFound, "nothing lies at the location").with("location", location));
         }
         inventory.set_roots(roots)?;
-        inventory.add_flat(flat, contract).await?;
+        inventory.add_flat(objects::without_folder_markers(flat), contract).await?;
         inventory.check_not_empty(csv.first())?;
         if !csv.is_empty() {
             let names = short_list(location, csv.iter());

@@ -9,11 +9,12 @@ use super::node::{Key, Node, Value};
 use super::shape::Mistake;
 
 /// Keys of a document; another one may stand for any of them that is absent.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "version",
     "name",
     "sources",
     "telemetry",
+    "seeds",
     "dimensions",
     "allocation",
     "unit_economics",

@@ -125,6 +125,32 @@ fn the_object_among_many_that_holds_the_value_is_named() {
 }
 
 #[test]
+fn a_missing_cost_is_not_a_cost_of_zero() {
+    let usage = line(ExportBuilder::cur2().default_value("line_item_unblended_cost", Value::Number(1.5)));
+    let second = vec![
+        ("bill_payer_account_id".to_owned(), "111111111111".into()),
+        ("bill_billing_period_start_date".to_owned(), "2026-01-01T00:00:00Z".into()),
+        ("bill_billing_period_end_date".to_owned(), "2026-02-01T00:00:00Z".into()),
+        ("identity_line_item_id".to_owned(), "line-2".into()),
+        ("identity_time_interval".to_owned(), "2026-01-05T00:00:00Z/2026-01-06T00:00:00Z".into()),
+        ("line_item_line_item_type".to_owned(), "Usage".into()),
+        ("line_item_unblended_cost".to_owned(), Value::Null),
+    ];
+    insta::assert_snapshot!(failure(&usage.row_of(second).parquet()));
+}
+
+#[test]
+fn an_empty_object_is_a_cut_one_wherever_it_lies() {
+    let workspace = Workspace::new();
+    workspace.write("pipeline.yaml", pipeline("aws_cur_legacy", "").as_bytes());
+    workspace.write("export/flat-1.parquet", &good());
+    workspace.write("export/flat-2.parquet", b"");
+    let told = outcome(&workspace, &[]);
+    assert!(told.contains("the object is empty (object: [folder]/export/flat-2.parquet, "), "{told}");
+    assert!(!workspace.path("tables/focus_charges").exists(), "nothing was published");
+}
+
+#[test]
 fn a_net_bill_without_net_costs_is_refused() {
     let workspace = workspace(&good(), "");
     let net = pipeline("aws_cur_2", "").replace("location: export/", "location: export/, cost_basis: net");

@@ -79,6 +79,14 @@ fn a_cost_that_is_no_amount_is_named() {
 }
 
 #[test]
+fn a_missing_cost_is_not_a_cost_of_zero() {
+    let mut row = good_row();
+    row["cost"] = Value::Null;
+    let export = parquet(detailed(), &[good_row(), row]);
+    insta::assert_snapshot!("gcp_no_cost", outcome(&workspace(FORMAT, &[("0.parquet", &export)]), &[]));
+}
+
+#[test]
 fn objects_of_two_versions_in_one_folder_are_one_month() {
     let mut standard = good_row();
     standard["cost"] = json!(2.25);

@@ -39,6 +39,15 @@ fn telemetry_that_does_not_fit_leaves_the_charges_published() {
 }
 
 #[test]
+fn an_empty_object_is_not_taken_for_no_measurements() {
+    let good = builder(ColumnType::Micros, ColumnType::Integer).row_of(row(DAY, 5_i64));
+    let workspace = workspace("requests", &[("one.parquet", good)]);
+    workspace.write("telemetry/two.parquet", b"");
+    let told = outcome(&workspace, &[]);
+    assert!(told.contains("the object is empty (object: [folder]/telemetry/two.parquet, "), "{told}");
+}
+
+#[test]
 fn a_value_that_cannot_be_read_is_named_with_its_column_row_and_object() {
     let good = || builder(ColumnType::Text, ColumnType::Double).row_of(row("2026-01-04", 5.0));
     let wrong_time = good().row_of(row("yesterday", 5.0));
