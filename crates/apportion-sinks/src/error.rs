@@ -50,7 +50,9 @@ pub(crate) fn query(error: DataFusionError) -> Error {
             Ok(ours) => *ours,
             Err(other) => query_failed(ErrorKind::Internal, DataFusionError::External(other)),
         },
-        DataFusionError::Context(_, inner) => query(*inner),
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => query(*inner),
+        // What a join could not build is told to every part that waits for it.
+        DataFusionError::Shared(ref inner) if is_out_of_memory(inner) => Error::memory_exhausted().with_source(error),
         DataFusionError::ArrowError(inner, trace) => match *inner {
             arrow::error::ArrowError::ExternalError(inner) => query(DataFusionError::External(inner)),
             other => query_failed(ErrorKind::Internal, DataFusionError::ArrowError(Box::new(other), trace)),
@@ -62,6 +64,14 @@ pub(crate) fn query(error: DataFusionError) -> Error {
         DataFusionError::ResourcesExhausted(_) => Error::memory_exhausted().with_source(error),
         other if is_disk_full(&other) => query_failed(ErrorKind::ResourcesExhausted, other),
         other => query_failed(store_kind_below(&other).unwrap_or(ErrorKind::Internal), other),
+    }
+}
+
+/// Whether a failure is that memory was short, under whatever wraps it.
+fn is_out_of_memory(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(message) => !message.contains("disk space"),
+        _ => false,
     }
 }
 
