@@ -42,9 +42,10 @@ measured as (
         multiply_round(exact_pricing_quantity, block_size) as block_quantity,
         multiply_round(exact_contracted_cost, block_size) as block_contracted_cost,
         multiply_round(exact_list_cost, block_size) as block_list_cost
-    from charges
-    left join carriers
-        on charges.commitment_key = carriers.commitment_key
+    -- the small side comes first: it is what a join holds in memory
+    from carriers
+    right join charges
+        on carriers.commitment_key = charges.commitment_key
 
 ),
 

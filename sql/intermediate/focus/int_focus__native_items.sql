@@ -75,9 +75,10 @@ quantified as (
             when list + contracted < 0 then -abs(sold_quantity)
             else abs(sold_quantity)
         end as quantity
-    from priced
-    left join shared
-        on priced.sku_price_id = shared.sku_price_id
+    -- the small side comes first: it is what a join holds in memory
+    from shared
+    right join priced
+        on shared.sku_price_id = priced.sku_price_id
 
 ),
 
