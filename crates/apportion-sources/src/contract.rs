@@ -224,6 +224,21 @@ pub struct Fold {
     pub prefix: &'static str,
 }
 
+/// The columns by which rows say which delivery they are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryColumns {
+    /// The moment a row is charged from; what a delivery covers is counted in its days (UTC).
+    pub day: &'static str,
+    /// The moment the provider exported a row, where rows are added and never changed. Then a row that
+    /// is delivered twice is equal both times, and usage of one day may come in several deliveries.
+    pub exported: Option<&'static str>,
+    /// Columns that tell most rows apart although none of them is an amount. A run that rates the month
+    /// again changes amounts only.
+    pub telling: &'static [&'static str],
+    /// Columns that a later run fills in or corrects: they do not make a row another one.
+    pub settling: &'static [&'static str],
+}
+
 /// The contract of one source relation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceContract {
@@ -241,6 +256,8 @@ pub struct SourceContract {
     pub period: PeriodColumn,
     /// The two datasets the export consists of, if it does.
     pub datasets: Option<Datasets>,
+    /// How rows say which delivery they are of.
+    pub delivery: DeliveryColumns,
     /// Columns that together tell most rows apart, where rows have no id; empty where they have one.
     pub telling: &'static [&'static str],
     /// Map column for delivered columns that a pipeline asks to keep, if the format offers that.
@@ -257,7 +274,12 @@ impl SourceContract {
 
     /// A contract of plain columns, matched by exact name.
     #[must_use]
-    pub fn new(relation: &'static str, columns: Vec<SourceColumn>, period: PeriodColumn) -> Self {
+    pub fn new(
+        relation: &'static str,
+        columns: Vec<SourceColumn>,
+        period: PeriodColumn,
+        delivery: DeliveryColumns,
+    ) -> Self {
         Self {
             relation,
             columns,
@@ -266,6 +288,7 @@ impl SourceContract {
             json_maps: false,
             period,
             datasets: None,
+            delivery,
             telling: &[],
             kept: None,
         }

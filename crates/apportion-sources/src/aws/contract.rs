@@ -1,6 +1,6 @@
 //! Columns of `src_aws__cur`: the CUR 2.0 superset, by kind.
 
-use crate::contract::{ColumnKind, Fold, PeriodColumn, SourceContract, columns};
+use crate::contract::{ColumnKind, DeliveryColumns, Fold, PeriodColumn, SourceContract, columns};
 
 const REQUIRED: &[&str] = &[
     "bill_billing_period_end_date",
@@ -161,6 +161,21 @@ const NUMBERS: &[&str] = &[
     "split_line_item_unused_cost",
 ];
 
+/// Line item ids change with every run, so they tell no two runs apart.
+const DELIVERY: DeliveryColumns = DeliveryColumns {
+    day: "line_item_usage_start_date",
+    exported: None,
+    telling: &[
+        "line_item_line_item_type",
+        "line_item_operation",
+        "line_item_resource_id",
+        "line_item_usage_account_id",
+        "line_item_usage_start_date",
+        "line_item_usage_type",
+    ],
+    settling: &["bill_invoice_id", "bill_invoicing_entity", "identity_line_item_id", "resource_tags", "tags"],
+};
+
 /// The contract of both AWS bill formats.
 pub(super) fn cur() -> SourceContract {
     let mut all = Vec::new();
@@ -175,7 +190,7 @@ pub(super) fn cur() -> SourceContract {
     }
     all.sort_by(|left, right| left.name.cmp(&right.name));
     let period = PeriodColumn::Time("bill_billing_period_start_date");
-    SourceContract { folds: FOLDS, ..SourceContract::new("src_aws__cur", all, period) }
+    SourceContract { folds: FOLDS, ..SourceContract::new("src_aws__cur", all, period, DELIVERY) }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! (read 2026-11). Names are matched without regard to case; of several that an object has, the
 //! first with a value counts.
 
-use crate::contract::{ColumnKind, Datasets, PeriodColumn, SourceColumn, SourceContract};
+use crate::contract::{ColumnKind, Datasets, DeliveryColumns, PeriodColumn, SourceColumn, SourceContract};
 
 type Columns = &'static [(&'static str, &'static [&'static str])];
 
@@ -92,6 +92,14 @@ const DATASETS: Datasets =
 /// Where and when what was used, and what it cost.
 const TELLING: &[&str] = &["cost", "date", "meter_id", "quantity", "resource_id"];
 
+/// Rates and invoices of a month are corrected until it is closed.
+const DELIVERY: DeliveryColumns = DeliveryColumns {
+    day: "date",
+    exported: None,
+    telling: &["charge_type", "date", "meter_id", "resource_id", "subscription_id"],
+    settling: &["dataset", "invoice_id", "tags"],
+};
+
 pub(super) fn line_items() -> SourceContract {
     let mut all = vec![SourceColumn::plain(DATASETS.column, ColumnKind::Text, false)];
     for (kind, columns) in [(ColumnKind::Text, TEXTS), (ColumnKind::Time, TIMES), (ColumnKind::Amount, AMOUNTS)] {
@@ -106,7 +114,7 @@ pub(super) fn line_items() -> SourceContract {
         ignore_case: true,
         datasets: Some(DATASETS),
         telling: TELLING,
-        ..SourceContract::new("src_azure__line_items", all, PeriodColumn::Time("date"))
+        ..SourceContract::new("src_azure__line_items", all, PeriodColumn::Time("date"), DELIVERY)
     }
 }
 

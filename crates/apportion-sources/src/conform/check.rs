@@ -256,15 +256,16 @@ fn missing(column: &SourceColumn, schema: &Schema) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{Fold, PeriodColumn, columns};
+    use crate::contract::{DeliveryColumns, Fold, PeriodColumn, columns};
 
     fn contract(ignore_case: bool) -> SourceContract {
         let mut all = columns(ColumnKind::Text, &["account", "product_sku"], &["account"]);
         all.extend(columns(ColumnKind::TextMap, &["product"], &[]));
+        let delivery = DeliveryColumns { day: "start", exported: None, telling: &[], settling: &[] };
         SourceContract {
             folds: &[Fold { map: "product", prefix: "product_" }],
             ignore_case,
-            ..SourceContract::new("src_test", all, PeriodColumn::Time("start"))
+            ..SourceContract::new("src_test", all, PeriodColumn::Time("start"), delivery)
         }
     }
 

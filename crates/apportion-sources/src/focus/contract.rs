@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use apportion_focus::{ColumnType, catalog};
 
-use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract, columns};
+use crate::contract::{ColumnKind, DeliveryColumns, PeriodColumn, SourceColumn, SourceContract, columns};
 
 const REQUIRED: &[&str] = &[
     "BilledCost",
@@ -88,6 +88,14 @@ const TELLING: &[&str] = &[
     "SubAccountId",
 ];
 
+/// What a later run of an export fills in or corrects.
+const DELIVERY: DeliveryColumns = DeliveryColumns {
+    day: "ChargePeriodStart",
+    exported: None,
+    telling: &["ChargeCategory", "ChargeDescription", "ChargePeriodStart", "ResourceId", "SkuPriceId", "SubAccountId"],
+    settling: &["InvoiceId", "Tags"],
+};
+
 pub(super) fn focus() -> SourceContract {
     let mut all: Vec<SourceColumn> = catalog()
         .focus_columns()
@@ -115,7 +123,7 @@ pub(super) fn focus() -> SourceContract {
         json_maps: true,
         kept: Some(KEPT),
         telling: TELLING,
-        ..SourceContract::new("src_focus__charges", all, period)
+        ..SourceContract::new("src_focus__charges", all, period, DELIVERY)
     }
 }
 

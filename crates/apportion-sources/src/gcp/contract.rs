@@ -3,7 +3,7 @@
 //! Schema: <https://docs.cloud.google.com/billing/docs/how-to/export-data-bigquery-tables/detailed-usage>
 //! (read 2026-11). The standard export lacks `resource` and `price`; older files lack more.
 
-use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract};
+use crate::contract::{ColumnKind, DeliveryColumns, PeriodColumn, SourceColumn, SourceContract};
 
 type Columns = &'static [(&'static str, &'static [&'static str])];
 
@@ -89,6 +89,10 @@ const REQUIRED: &[&str] = &[
 /// Where and when what was used, and what it cost.
 const TELLING: &[&str] = &["cost", "project_id", "resource_name", "sku_id", "usage_amount", "usage_start_time"];
 
+/// Google adds rows and never changes them: <https://cloud.google.com/billing/docs/how-to/export-data-bigquery-tables/detailed-usage>.
+const DELIVERY: DeliveryColumns =
+    DeliveryColumns { day: "usage_start_time", exported: Some("export_time"), telling: &[], settling: &[] };
+
 pub(super) fn line_items() -> SourceContract {
     let mut all: Vec<SourceColumn> = Vec::new();
     for (kind, columns) in [
@@ -107,7 +111,7 @@ pub(super) fn line_items() -> SourceContract {
     all.sort_by(|left, right| left.name.cmp(&right.name));
     SourceContract {
         telling: TELLING,
-        ..SourceContract::new("src_gcp__line_items", all, PeriodColumn::Month("invoice_month"))
+        ..SourceContract::new("src_gcp__line_items", all, PeriodColumn::Month("invoice_month"), DELIVERY)
     }
 }
 
