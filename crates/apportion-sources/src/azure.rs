@@ -10,7 +10,7 @@ mod discover;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-pub(crate) use discover::key_kind;
+pub(crate) use discover::{key_kind, run_in_name};
 
 use crate::contract::SourceContract;
 use crate::discover::Classify;

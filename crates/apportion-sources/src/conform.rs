@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use apportion_spec::{Error, ErrorKind, Result, did_you_mean};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use chrono::{NaiveDate, NaiveTime};
 use datafusion::catalog::view::ViewTable;
 use datafusion::common::{Column, DataFusionError};
 use datafusion::datasource::empty::EmptyTable;
@@ -29,7 +30,7 @@ use object_store::path::Path;
 
 use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract, entry_fields};
 use crate::csv::{self, Copies};
-use crate::discover::{DiscoveredUnit, is_csv, only_of};
+use crate::discover::{Days, DiscoveredUnit, is_csv, only_of};
 use crate::objects::{self, Footer, footers};
 use crate::offender::{self, Suspect};
 use crate::repeats::{self, Candidate};
@@ -86,7 +87,7 @@ impl SourceTable {
     /// [`ErrorKind::ContractViolated`] when every row of an object is in other objects too, as after two runs
     /// of one export.
     pub async fn repeated_rows(&self) -> Result<Vec<String>> {
-        repeats::judge(&self.candidates).await
+        repeats::judge(&self.candidates, self.unit.is_named).await
     }
 
     /// The error that names the first value of a number or a time that cannot be read: its column, row and
@@ -123,6 +124,8 @@ struct Part {
     footers: Vec<Footer>,
     text: bool,
     dataset: Option<String>,
+    /// Days whose rows do not count, because a newer delivery states them.
+    superseded: Option<Days>,
 }
 
 /// Opens a unit as the relation of its contract.
@@ -177,10 +180,13 @@ pub(crate) async fn conform(
     };
     let candidate = |part: &Part, footer: &Footer| {
         let name = name(part, &footer.meta.location);
-        Candidate::new(&part.location, footer, name, part.dataset.as_ref(), contract)
+        // Rows of superseded days are there and do not count, so deliveries are not compared with each other.
+        let delivery = part.superseded.as_ref().map(|days| format!("without {days}"));
+        let set = [part.dataset.clone(), delivery].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        Candidate::new(&part.location, footer, name, (!set.is_empty()).then_some(set), contract)
     };
     let candidates = checked.iter().flat_map(|(part, _)| part.footers.iter().map(move |footer| (part, footer)));
-    let candidates = candidates.filter_map(|(part, footer)| candidate(part, footer)).collect();
+    let candidates = candidates.map(|(part, footer)| candidate(part, footer)).collect();
     let table = view(checked, &unit, contract, alone)
         .map_err(|error| Error::new(ErrorKind::Internal, "the source relation cannot be planned").with_source(error))?;
     Ok(SourceTable {
@@ -238,29 +244,34 @@ async fn parts(
     let (written, plain): (Vec<ObjectMeta>, Vec<ObjectMeta>) =
         unit.objects.iter().cloned().partition(|meta| is_csv(meta.location.as_ref()));
     let copies = if written.is_empty() { None } else { Some(csv::copies(location, &written).await?) };
-    let mut read: Vec<(&Location, bool, Option<&String>, Footer)> = Vec::new();
+    let mut read: Vec<(&Location, bool, Path, Footer)> = Vec::new();
     for footer in footers(location, plain).await? {
-        let dataset = unit.datasets.get(&footer.meta.location);
-        read.push((location, false, dataset, footer));
+        read.push((location, false, footer.meta.location.clone(), footer));
     }
     if let Some(copies) = &copies {
         let copied = footers(&copies.location, copies.objects.clone()).await?;
         for (original, footer) in written.iter().zip(copied) {
-            read.push((&copies.location, true, unit.datasets.get(&original.location), footer));
+            read.push((&copies.location, true, original.location.clone(), footer));
         }
     }
     let mut parts: Vec<Part> = Vec::new();
-    for (location, text, dataset, footer) in read {
+    for (location, text, original, footer) in read {
+        let (dataset, superseded) = (unit.datasets.get(&original), unit.superseded.get(&original));
         let shape = shape(&footer.schema, contract);
         let fits = |part: &&mut Part| {
             let first = part.footers.first().map(|first| self::shape(&first.schema, contract));
-            part.text == text && part.dataset.as_ref() == dataset && first.as_ref() == Some(&shape)
+            let same = part.dataset.as_ref() == dataset && part.superseded.as_ref() == superseded;
+            part.text == text && same && first.as_ref() == Some(&shape)
         };
         match parts.iter_mut().find(fits) {
             Some(part) => part.footers.push(footer),
-            None => {
-                parts.push(Part { location: location.clone(), footers: vec![footer], text, dataset: dataset.cloned() })
-            }
+            None => parts.push(Part {
+                location: location.clone(),
+                footers: vec![footer],
+                text,
+                dataset: dataset.cloned(),
+                superseded: superseded.cloned(),
+            }),
         }
     }
     Ok((parts, copies))
@@ -291,8 +302,11 @@ fn view(
         let dataset = contract.datasets.and_then(|datasets| Some((datasets.column, dataset?)));
         let relation = projection::Relation { amounts: amounts.clone(), dataset };
         let raw = ObjectTable::new(&part.location, Arc::clone(&found.schema), &part.footers).apart();
-        let plan = LogicalPlanBuilder::scan("objects", provider_as_source(Arc::new(raw)), None)?
+        let mut plan = LogicalPlanBuilder::scan("objects", provider_as_source(Arc::new(raw)), None)?
             .project(projection::expressions(contract, &found, &relation)?)?;
+        if let Some(days) = &part.superseded {
+            plan = plan.filter(not_of(days, contract))?;
+        }
         whole = Some(match whole {
             Some(others) => others.union(plan.build()?)?,
             None => plan,
@@ -320,6 +334,21 @@ fn amounts(parts: &[(Part, check::Found)], contract: &SourceContract) -> BTreeMa
         }
     }
     forms
+}
+
+/// Rows that are charged on none of the days; a row that names no day is kept.
+fn not_of(days: &Days, contract: &SourceContract) -> Expr {
+    let moment = |day: NaiveDate| {
+        let micros = day.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
+        lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())))
+    };
+    let column = || Expr::Column(Column::from_name(contract.delivery.day));
+    let mut inside = lit(false);
+    for (first, last) in days.ranges() {
+        let end = last.succ_opt().unwrap_or(last);
+        inside = inside.or(column().gt_eq(moment(first)).and(column().lt(moment(end))));
+    }
+    inside.is_not_true()
 }
 
 fn in_period(unit: &DiscoveredUnit, contract: &SourceContract) -> Expr {

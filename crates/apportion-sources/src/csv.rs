@@ -1,7 +1,7 @@
 //! CSV exports as Parquet objects on local disk.
 //!
 //! Many exports are still CSV. Each object is copied once, column by column as text, into a Parquet
-//! object in a temporary folder; from there on nothing knows the difference. Text becomes numbers
+//! object in the work directory; from there on nothing knows the difference. Text becomes numbers
 //! and moments where the relation is made, so a wrong value is an error that names it.
 
 use std::fs::File;
@@ -27,6 +27,8 @@ use crate::store::{Location, StoreOptions, store_error};
 const BATCH_ROWS: usize = 8192;
 /// Rows that are kept in memory before they are written.
 const GROUP_ROWS: usize = 131_072;
+/// Name of folders with copies; what a killed process leaves is removed by its name.
+pub const COPIES_PREFIX: &str = "apportion-csv-";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Copies of CSV objects; the folder goes when the last clone goes.
@@ -61,7 +63,10 @@ impl Copies {
 /// [`ErrorKind::ContractViolated`] naming an object that is not CSV, `ResourcesExhausted` for a full
 /// disk, and errors of the store.
 pub(crate) async fn copies(location: &Location, objects: &[ObjectMeta]) -> Result<Copies> {
-    let folder = TempDir::with_prefix("apportion-csv-").map_err(|error| disk(&error))?;
+    let directory = location.work_directory();
+    let folder = std::fs::create_dir_all(&directory)
+        .and_then(|()| TempDir::with_prefix_in(COPIES_PREFIX, &directory))
+        .map_err(|error| disk(&error).with("work_directory", directory.display()))?;
     let path = folder.path().to_string_lossy().into_owned();
     let copy = Location::open(&path, FilePath::new("/"), &StoreOptions::default()).await?;
     let mut copied = Vec::with_capacity(objects.len());
@@ -148,7 +153,7 @@ fn text_schema(named: &Schema) -> Result<Schema> {
 }
 
 fn disk(error: &dyn std::fmt::Display) -> Error {
-    Error::new(ErrorKind::ResourcesExhausted, "a CSV export cannot be copied to the temporary folder")
+    Error::new(ErrorKind::ResourcesExhausted, "a CSV export cannot be copied to the work directory")
         .with("cause", error)
 }
 

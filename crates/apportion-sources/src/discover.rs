@@ -1,24 +1,38 @@
 //! Finds out which objects make up a billing period, without reading rows.
 //!
 //! A bill is delivered again and again until the month is final. Reading everything under a
-//! prefix counts some of it twice; reading what the newest manifest names is right. Every
-//! provider describes its key layout by one function ([`Classify`]); the rest is shared.
+//! prefix counts some of it twice, reading the newest delivery alone loses what it does not cover:
+//! a delivery replaces what it covers and adds to the rest. Every provider describes its key layout
+//! by one function ([`Classify`]); the rest is shared.
+//!
+//! - `resolve`: the current run of every folder.
+//! - `layers`: runs over other days of the month.
+//! - `content`: folders that only their rows tell apart.
+//! - `coverage`: days, and which of them rows are charged on.
 
+mod columns;
+mod content;
+mod coverage;
 pub(crate) mod data_exports;
 mod datasets;
 mod flat;
 mod inventory;
+mod layers;
 mod manifest;
 mod resolve;
 
 use std::collections::BTreeMap;
 
 use apportion_spec::BillingPeriod;
+use chrono::NaiveDate;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
+pub(crate) use columns::{Rows, moments};
+pub(crate) use coverage::day;
+pub use coverage::{CoverageOrigin, Days, Delivery};
 pub(crate) use flat::only_of;
-pub use inventory::Inventory;
+pub use inventory::{Inventory, PeriodsOf};
 
 /// The objects of one billing period, and how they were chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +49,33 @@ pub struct DiscoveredUnit {
     pub mixed_periods: bool,
     /// Which dataset an object belongs to, for exports that consist of two.
     pub datasets: BTreeMap<Path, String>,
+    /// What was delivered together, and the days that count from it.
+    pub deliveries: Vec<Delivery>,
+    /// Days of an object that a newer delivery states: its rows of these days do not count.
+    pub superseded: BTreeMap<Path, Days>,
+    /// Whether manifests name every object.
+    pub is_named: bool,
 }
+
+impl DiscoveredUnit {
+    /// A unit of these objects, of which nothing else is known.
+    pub(crate) fn new(billing_period: BillingPeriod, objects: Vec<ObjectMeta>) -> Self {
+        Self {
+            billing_period,
+            objects,
+            manifest: None,
+            notes: Vec::new(),
+            mixed_periods: false,
+            datasets: BTreeMap::new(),
+            deliveries: Vec::new(),
+            superseded: BTreeMap::new(),
+            is_named: false,
+        }
+    }
+}
+
+/// First and last day in the name of a folder.
+pub type DayRange = (NaiveDate, NaiveDate);
 
 /// Which delivery a manifest describes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +103,8 @@ pub enum KeyKind {
         folder: String,
         /// Sub-folder of one delivery.
         version: Option<String>,
+        /// The days the folder says it covers; the whole period where it says none.
+        range: Option<DayRange>,
     },
     /// A manifest of a period.
     Manifest {
@@ -74,6 +116,8 @@ pub enum KeyKind {
         version: Option<String>,
         /// Whether a manifest without version always is the current one.
         root_is_current: bool,
+        /// The days the folder says it covers; the whole period where it says none.
+        range: Option<DayRange>,
     },
     /// An object whose key names no period.
     Flat,
@@ -94,6 +138,8 @@ pub struct Classify {
     pub reads_csv: bool,
     /// For exports of two datasets: the one a path speaks of.
     pub dataset: Option<fn(path: &str) -> Option<&'static str>>,
+    /// The run in the name of an object that lies in no folder of its own.
+    pub run: Option<fn(path: &str) -> Option<String>>,
 }
 
 impl Classify {
@@ -122,6 +168,14 @@ pub(crate) fn date_range(segment: &str) -> Option<BillingPeriod> {
         return None;
     }
     BillingPeriod::try_new(start.get(..4)?.parse().ok()?, start.get(4..6)?.parse().ok()?).ok()
+}
+
+/// `20260101-20260115` are the first fifteen days of the month.
+pub(crate) fn day_range(segment: &str) -> Option<DayRange> {
+    date_range(segment)?;
+    let (start, end) = segment.split_once('-')?;
+    let day = |text: &str| NaiveDate::parse_from_str(text, "%Y%m%d").ok();
+    Some((day(start)?, day(end)?))
 }
 
 /// `202601` is the billing period 2026-01.

@@ -41,7 +41,10 @@ pub mod telemetry;
 mod violations;
 
 pub use conform::{SourceReport, SourceTable};
-pub use contract::{ColumnKind, Datasets, Fold, PeriodColumn, SourceColumn, SourceContract};
-pub use discover::{Classify, DiscoveredUnit, Inventory, KeyKind, ManifestIdentity};
-pub use registry::{ExportFormat, discover, format, inventory, open_unit};
+pub use contract::{ColumnKind, Datasets, DeliveryColumns, Fold, PeriodColumn, SourceColumn, SourceContract};
+pub use csv::COPIES_PREFIX;
+pub use discover::{
+    Classify, CoverageOrigin, DayRange, Days, Delivery, DiscoveredUnit, Inventory, KeyKind, ManifestIdentity, PeriodsOf,
+};
+pub use registry::{ExportFormat, discover, format, inventory, inventory_with, open_unit};
 pub use store::{Location, StaticCredentials, StoreOptions, read_error, store_error};

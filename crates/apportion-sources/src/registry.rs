@@ -11,7 +11,7 @@ use apportion_spec::{BillingPeriod, Result};
 
 use crate::conform::{SourceTable, conform};
 use crate::contract::SourceContract;
-use crate::discover::{Classify, DiscoveredUnit, Inventory};
+use crate::discover::{Classify, DiscoveredUnit, Inventory, PeriodsOf};
 use crate::store::Location;
 use crate::{aws, azure, focus, gcp};
 
@@ -48,6 +48,19 @@ pub fn format(format: SourceFormat) -> &'static dyn ExportFormat {
 /// See [`Inventory::take`].
 pub async fn inventory(format: &dyn ExportFormat, location: &Location) -> Result<Inventory> {
     Inventory::take(location, format.layout(), format.contract()).await
+}
+
+/// As [`inventory`]; `remembered` says which billing periods an object has that names none and was looked into
+/// before, so that only new ones must be.
+///
+/// # Errors
+/// See [`Inventory::take`].
+pub async fn inventory_with(
+    format: &dyn ExportFormat,
+    location: &Location,
+    remembered: &PeriodsOf<'_>,
+) -> Result<Inventory> {
+    Inventory::take_with(location, format.layout(), format.contract(), remembered).await
 }
 
 /// Finds the current objects of one billing period. For several periods keep an [`Inventory`].

@@ -1,31 +1,31 @@
 //! Rows that several objects of a unit have alike: two runs of one export that both lie there.
 //!
 //! Exports whose rows have no id cannot say that a row is delivered twice, and equal rows may be
-//! right: the same thing used twice in the same hour. What is never right is an object whose every
-//! row other objects have too. Files of two runs are cut differently, so rows are compared and not
-//! files: by hash, first over the few columns that tell most rows apart, and only where these repeat
-//! over every column that is read. Of many rows a sample is kept, those with the smallest hashes, so
-//! it holds the same rows of every object and memory stays small. Rows are never dropped.
+//! right: the same thing used twice in the same hour. What is never right is a day that two objects
+//! both have whole, or an object whose every row other objects have too. Files of two runs are cut
+//! differently and a later run may rate the month again, so rows are compared and not files: by hash,
+//! first over the few columns that tell most rows apart, and only where these repeat over all, once
+//! with amounts and once without. Rows are never dropped.
 
-use std::collections::{HashMap, HashSet};
+mod sample;
+
+use std::collections::BTreeSet;
 
 use apportion_spec::{Error, ErrorKind, Result};
-use datafusion::common::hash_utils::{RandomState, create_hashes};
-use futures::{StreamExt, TryStreamExt};
-use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
+use parquet::arrow::ProjectionMask;
 
-use crate::contract::SourceContract;
-use crate::objects::{Footer, PinnedReader};
+use crate::contract::{ColumnKind, SourceColumn, SourceContract};
+use crate::discover::Days;
+use crate::objects::Footer;
 use crate::store::Location;
+use sample::{Samples, Shared, is_nearly};
 
-/// Row hashes kept per object, and of all objects together.
-const KEPT: usize = 1 << 16;
-/// Objects read at the same time.
-const CONCURRENT: usize = 8;
-/// So many different rows that all lie elsewhere too are no chance.
-const TOO_MANY: usize = 10;
 /// Repeated rows are looked at more closely from one in this many.
 const NOTICEABLE: usize = 1000;
+/// A day that is elsewhere as well is no chance when it is one in so many rows of its object, or more.
+const SUBSTANTIAL: usize = 100;
+/// So many different things charged on a day, all of them in another object too, are no chance.
+const TOO_MANY: usize = 2;
 /// Objects a message names.
 const NAMED: usize = 5;
 
@@ -35,102 +35,209 @@ pub(crate) struct Candidate {
     location: Location,
     footer: Footer,
     name: String,
-    /// Objects of different datasets are never compared: they describe the same charges.
-    dataset: Option<String>,
-    telling: ProjectionMask,
-    known: ProjectionMask,
+    /// Objects of different sets are never compared: other datasets describe the same charges, and of
+    /// other deliveries other days count.
+    set: Option<String>,
+    contract: &'static SourceContract,
+    /// Amounts included: few columns, and all that are known.
+    equal: Option<(ProjectionMask, ProjectionMask)>,
+    /// Amounts left out.
+    same: Option<(ProjectionMask, ProjectionMask)>,
 }
 
 impl Candidate {
-    /// `None` for contracts whose rows have an id.
     pub(crate) fn new(
         location: &Location,
         footer: &Footer,
         name: String,
-        dataset: Option<&String>,
-        contract: &SourceContract,
-    ) -> Option<Self> {
+        set: Option<String>,
+        contract: &'static SourceContract,
+    ) -> Self {
         let schema = footer.metadata.file_metadata().schema_descr();
-        let columns: Vec<_> = contract.columns.iter().collect();
-        let found = |telling: bool| {
+        let leaves = |wanted: &dyn Fn(&SourceColumn) -> bool| {
             let path_of = |parts: &[String]| {
-                columns.iter().any(|column| {
-                    let wanted = !telling || contract.telling.contains(&column.name.as_str());
+                contract.columns.iter().any(|column| {
                     let inside = || column.path.iter().zip(parts).all(|(name, part)| name == part);
-                    wanted && parts.first().is_some_and(|top| contract.rank(top, column).is_some()) && inside()
+                    wanted(column) && parts.first().is_some_and(|top| contract.rank(top, column).is_some()) && inside()
                 })
             };
-            let leaves = schema.columns().iter().enumerate();
-            leaves.filter(|(_, leaf)| path_of(leaf.path().parts())).map(|(index, _)| index).collect::<Vec<_>>()
+            let found = schema.columns().iter().enumerate().filter(|(_, leaf)| path_of(leaf.path().parts()));
+            found.map(|(index, _)| index).collect::<Vec<_>>()
         };
-        let (telling, known) = (found(true), found(false));
-        (!contract.telling.is_empty() && !telling.is_empty()).then(|| Self {
+        let delivery = &contract.delivery;
+        let grouping = |column: &SourceColumn| {
+            column.name == delivery.day || delivery.exported.is_some_and(|name| column.name == name)
+        };
+        let masks = |few: &[&str], all: &dyn Fn(&SourceColumn) -> bool| {
+            let told = leaves(&|column| few.contains(&column.name.as_str()));
+            (!told.is_empty()).then(|| {
+                let few = leaves(&|column| few.contains(&column.name.as_str()) || grouping(column));
+                (ProjectionMask::leaves(schema, few), ProjectionMask::leaves(schema, leaves(all)))
+            })
+        };
+        let words = |column: &SourceColumn| {
+            matches!(column.kind, ColumnKind::Text | ColumnKind::Time | ColumnKind::TextMap)
+                && !delivery.settling.contains(&column.name.as_str())
+        };
+        Self {
             location: location.clone(),
             footer: footer.clone(),
             name,
-            dataset: dataset.cloned(),
-            telling: ProjectionMask::leaves(schema, telling),
-            known: ProjectionMask::leaves(schema, known),
-        })
+            set,
+            contract,
+            equal: masks(contract.telling, &|_| true),
+            same: masks(delivery.telling, &words),
+        }
     }
 }
 
-/// Notes about rows that several objects have alike.
+/// Notes about rows that several objects have alike. `is_named` says that a manifest names the objects
+/// as those of one run: then rows that differ in their amounts are rows of their own.
 ///
 /// # Errors
-/// [`ErrorKind::ContractViolated`] naming objects of which every row lies in other objects as well, and what
-/// reading says.
-pub(crate) async fn judge(objects: &[Candidate]) -> Result<Vec<String>> {
-    let mut datasets: Vec<Option<&String>> = objects.iter().map(|object| object.dataset.as_ref()).collect();
-    datasets.sort();
-    datasets.dedup();
+/// [`ErrorKind::ContractViolated`] naming objects and days that are delivered twice, and what reading says.
+pub(crate) async fn judge(objects: &[Candidate], is_named: bool) -> Result<Vec<String>> {
+    let sets: BTreeSet<Option<&String>> = objects.iter().map(|object| object.set.as_ref()).collect();
     let mut notes = Vec::new();
-    for dataset in datasets {
-        let of: Vec<&Candidate> = objects.iter().filter(|object| object.dataset.as_ref() == dataset).collect();
-        if of.len() < 2 || compare(&of, |object| &object.telling).await?.are_few() {
+    for set in sets {
+        let of: Vec<&Candidate> = objects.iter().filter(|object| object.set.as_ref() == set).collect();
+        if of.len() < 2 {
             continue;
         }
-        let found = compare(&of, |object| &object.known).await?;
-        if found.contained_rows >= TOO_MANY {
-            return Err(found.refusal(&of));
+        if let Some(few) = compare(&of, |object| object.equal.as_ref().map(|(few, _)| few)).await?
+            && !few.are_few()
+            && let Some(found) = compare(&of, |object| object.equal.as_ref().map(|(_, all)| all)).await?
+        {
+            if found.is_delivered_twice() {
+                return Err(found.refusal());
+            }
+            notes.extend(found.note());
         }
-        notes.extend(found.note());
+        if !is_named
+            && let Some(few) = compare(&of, |object| object.same.as_ref().map(|(few, _)| few)).await?
+            && few.is_rated_again()
+            && let Some(found) = compare(&of, |object| object.same.as_ref().map(|(_, all)| all)).await?
+            && found.is_rated_again()
+        {
+            return Err(found.refusal_of_rates());
+        }
     }
     Ok(notes)
 }
 
+/// How the rows of an older delivery lie to those of a newer one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// They are other rows.
+    Apart,
+    /// The newer one has them all.
+    Within,
+    /// The newer one has some of them, of these days.
+    Torn(Days),
+}
+
+/// Compares the rows of two deliveries: with their amounts where rows never change, else without.
+///
+/// # Errors
+/// When an object cannot be read.
+pub(crate) async fn relation(older: &[Candidate], newer: &[Candidate]) -> Result<Relation> {
+    let mask = |object: &'_ Candidate| match object.contract.delivery.exported {
+        Some(_) => object.equal.as_ref().map(|(_, all)| all.clone()),
+        None => object.same.as_ref().map(|(_, all)| all.clone()),
+    };
+    let masked = |objects: &[Candidate]| -> Vec<(Candidate, ProjectionMask)> {
+        objects.iter().filter_map(|object| Some((object.clone(), mask(object)?))).collect()
+    };
+    let (older, newer) = (masked(older), masked(newer));
+    let both: Vec<(&Candidate, &ProjectionMask)> =
+        older.iter().chain(&newer).map(|(object, mask)| (object, mask)).collect();
+    let shared = Samples::read(&both).await?.between(older.len());
+    let exact = older.iter().any(|(object, _)| object.contract.delivery.exported.is_some());
+    Ok(match shared.repeated {
+        _ if shared.rows == 0 => Relation::Within,
+        0 => Relation::Apart,
+        repeated if repeated == shared.rows || (!exact && is_nearly(repeated, shared.rows)) => Relation::Within,
+        _ => Relation::Torn(shared.days),
+    })
+}
+
 /// What a comparison found.
-#[derive(Debug, Default)]
-struct Repeats {
-    /// Rows that were compared, each once per object.
+#[derive(Debug)]
+struct Repeats<'a> {
+    objects: Vec<(&'a Candidate, Shared)>,
+    /// Different rows, each once per object, and those that an earlier object has as well.
     compared: usize,
-    /// Those that an earlier object has as well.
     repeated: usize,
-    /// Objects of which every compared row is in another object.
-    contained: Vec<usize>,
-    /// Different rows of these objects.
-    contained_rows: usize,
-    /// Whether a sample was compared.
     sampled: bool,
 }
 
-impl Repeats {
-    const fn are_few(&self) -> bool {
-        self.repeated * NOTICEABLE < self.compared && self.contained_rows < TOO_MANY || self.repeated == 0
+async fn compare<'a>(
+    objects: &[&'a Candidate],
+    mask: impl Fn(&'a Candidate) -> Option<&'a ProjectionMask>,
+) -> Result<Option<Repeats<'a>>> {
+    let masked: Vec<(&Candidate, &ProjectionMask)> =
+        objects.iter().filter_map(|object| Some((*object, mask(object)?))).collect();
+    if masked.len() < 2 {
+        return Ok(None);
+    }
+    let samples = Samples::read(&masked).await?;
+    let (compared, repeated) = samples.repeated();
+    let objects = masked.into_iter().map(|(object, _)| object).zip(samples.shared()).collect();
+    Ok(Some(Repeats { objects, compared, repeated, sampled: samples.sampled }))
+}
+
+impl Repeats<'_> {
+    /// Objects of which every row is in others.
+    fn contained(&self) -> impl Iterator<Item = &(&Candidate, Shared)> {
+        self.objects.iter().filter(|(_, shared)| shared.rows > 0 && shared.repeated == shared.rows)
     }
 
-    fn refusal(&self, objects: &[&Candidate]) -> Error {
-        let names: Vec<&str> =
-            self.contained.iter().filter_map(|index| objects.get(*index)).map(|object| object.name.as_str()).collect();
-        let shown = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let more = match names.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let how = if self.sampled { format!(", as {} compared rows show", self.contained_rows) } else { String::new() };
+    /// Objects with days that others have whole.
+    fn torn(&self) -> impl Iterator<Item = &(&Candidate, Shared)> {
+        self.objects.iter().filter(|(_, shared)| shared.whole > 0 && shared.whole * SUBSTANTIAL >= shared.rows)
+    }
+
+    fn are_few(&self) -> bool {
+        self.repeated == 0 || (self.repeated * NOTICEABLE < self.compared && !self.is_delivered_twice())
+    }
+
+    fn is_delivered_twice(&self) -> bool {
+        self.contained().next().is_some() || self.torn().next().is_some()
+    }
+
+    /// Whether days are in several objects, and nothing but amounts differs. Where most rows are alike
+    /// without their amounts, these columns tell nothing.
+    fn is_rated_again(&self) -> bool {
+        let tells = |shared: &Shared| shared.rows as u64 * 2 > shared.all_rows;
+        let days = self.torn().filter(|(_, shared)| tells(shared));
+        days.map(|(_, shared)| shared.whole).max().is_some_and(|rows| rows >= TOO_MANY)
+    }
+
+    fn refusal(&self) -> Error {
+        if self.contained().next().is_none() {
+            return self.refusal_of_days("are delivered twice, so they would count twice");
+        }
+        let shown = named(self.contained().map(|(object, _)| *object));
+        let rows: usize = self.contained().map(|(_, shared)| shared.rows).max().unwrap_or_default();
+        let how = if self.sampled { format!(", as {rows} compared rows show") } else { String::new() };
         let message = format!(
-            "every row of {shown}{more} is in other objects of the month as well{how}, so it would count twice; two \
+            "every row of {shown} is in other objects of the month as well{how}, so it would count twice; two \
              runs of one export lie there: keep the files of one of them"
+        );
+        Error::new(ErrorKind::ContractViolated, message)
+    }
+
+    fn refusal_of_rates(&self) -> Error {
+        self.refusal_of_days("differ in nothing but amounts, as when a run of the export rates the days again")
+    }
+
+    fn refusal_of_days(&self, what: &str) -> Error {
+        let shown = named(self.torn().map(|(object, _)| *object));
+        let mut days = Days::default();
+        self.torn().for_each(|(_, shared)| days.add(&shared.days));
+        let message = format!(
+            "the charges of {days} in {shown} {what}; two runs of one export that overlap lie there: keep the files \
+             that state each day once"
         );
         Error::new(ErrorKind::ContractViolated, message)
     }
@@ -147,100 +254,12 @@ impl Repeats {
     }
 }
 
-async fn compare(objects: &[&Candidate], mask: impl Fn(&Candidate) -> &ProjectionMask) -> Result<Repeats> {
-    let tasks: Vec<(Candidate, ProjectionMask)> =
-        objects.iter().map(|object| ((*object).clone(), mask(object).clone())).collect();
-    let mut samples = futures::stream::iter(tasks).map(|(object, mask)| sample(object, mask)).buffered(CONCURRENT);
-    let mut limit = u64::MAX;
-    let mut seen: HashMap<u64, Vec<usize>> = HashMap::new();
-    let mut kept = 0;
-    let mut index = 0;
-    while let Some(found) = samples.try_next().await? {
-        lower(&mut limit, found.limit, &mut seen, &mut kept);
-        for hash in found.hashes {
-            if hash <= limit {
-                seen.entry(hash).or_default().push(index);
-                kept += 1;
-            }
-            if kept > KEPT {
-                let half = limit / 2;
-                lower(&mut limit, half, &mut seen, &mut kept);
-            }
-        }
-        index += 1;
+/// The first few objects, and how many more.
+fn named<'a>(objects: impl Iterator<Item = &'a Candidate>) -> String {
+    let names: Vec<&str> = objects.map(|object| object.name.as_str()).collect();
+    let shown = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
-    let mut alone = vec![false; objects.len()];
-    let mut any = vec![false; objects.len()];
-    for of in seen.values() {
-        for object in of {
-            mark(&mut any, *object);
-            if of.len() == 1 {
-                mark(&mut alone, *object);
-            }
-        }
-    }
-    let contained: Vec<usize> = (0..objects.len())
-        .filter(|object| any.get(*object) == Some(&true) && alone.get(*object) == Some(&false))
-        .collect();
-    Ok(Repeats {
-        compared: kept,
-        repeated: kept - seen.len(),
-        contained_rows: seen.values().filter(|of| of.iter().any(|object| contained.contains(object))).count(),
-        contained,
-        sampled: limit < u64::MAX,
-    })
-}
-
-fn mark(flags: &mut [bool], index: usize) {
-    if let Some(flag) = flags.get_mut(index) {
-        *flag = true;
-    }
-}
-
-/// Keeps only hashes up to a smaller limit.
-fn lower(limit: &mut u64, to: u64, seen: &mut HashMap<u64, Vec<usize>>, kept: &mut usize) {
-    if to < *limit {
-        *limit = to;
-        seen.retain(|hash, _| *hash <= to);
-        *kept = seen.values().map(Vec::len).sum();
-    }
-}
-
-/// The different rows of an object with hashes up to a limit.
-struct Sample {
-    limit: u64,
-    hashes: HashSet<u64>,
-}
-
-async fn sample(object: Candidate, mask: ProjectionMask) -> Result<Sample> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Error::new(ErrorKind::ContractViolated, "the object cannot be read")
-            .with("cause", error)
-            .with("object", &object.name)
-    };
-    let metadata = Some(object.footer.metadata.clone());
-    let reader = PinnedReader::new(&object.location, object.footer.meta.clone(), metadata, None);
-    let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| failed(&error))?;
-    let mut batches = builder.with_projection(mask).build().map_err(|error| failed(&error))?;
-    let mut found = Sample { limit: u64::MAX, hashes: HashSet::new() };
-    let mut buffer = Vec::new();
-    while let Some(batch) = batches.try_next().await.map_err(|error| failed(&error))? {
-        buffer.clear();
-        buffer.resize(batch.num_rows(), 0_u64);
-        create_hashes(batch.columns(), &RandomState::with_seed(0), &mut buffer).map_err(|error| failed(&error))?;
-        found.hashes.extend(buffer.iter().map(|hash| mixed(*hash)).filter(|hash| *hash <= found.limit));
-        while found.hashes.len() > KEPT {
-            found.limit /= 2;
-            let limit = found.limit;
-            found.hashes.retain(|hash| *hash <= limit);
-        }
-    }
-    Ok(found)
-}
-
-/// Spreads a hash evenly (the finalizer of SplitMix64), so that small ones are a fair sample.
-const fn mixed(hash: u64) -> u64 {
-    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
 }

@@ -97,6 +97,8 @@ pub struct Location {
     pub url: Url,
     /// The location as the user wrote it.
     pub text: String,
+    /// Where copies of objects are put that cannot be read as they are.
+    work_directory: Option<PathBuf>,
     scan_url: ObjectStoreUrl,
     bucket: Option<s3::Bucket>,
 }
@@ -147,7 +149,15 @@ impl Location {
             }
             other => return Err(wrong(&format!("`{other}` is none of s3, gs, az, abfss, file, http, https"))),
         };
-        Ok(Self { store, prefix, url: root, text: location.to_owned(), scan_url: scan_url()?, bucket })
+        Ok(Self {
+            store,
+            prefix,
+            url: root,
+            text: location.to_owned(),
+            work_directory: None,
+            scan_url: scan_url()?,
+            bucket,
+        })
     }
 
     fn local(text: &str, path: &FilePath) -> Result<Self> {
@@ -157,7 +167,27 @@ impl Location {
         let prefix = Path::from_absolute_path(&resolved).map_err(|error| wrong(error.to_string()))?;
         let url = Url::parse("file:///").map_err(|error| wrong(error.to_string()))?;
         let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new());
-        Ok(Self { store, prefix, url, text: text.to_owned(), scan_url: scan_url()?, bucket: None })
+        Ok(Self {
+            store,
+            prefix,
+            url,
+            text: text.to_owned(),
+            work_directory: None,
+            scan_url: scan_url()?,
+            bucket: None,
+        })
+    }
+
+    /// The same location; what must be copied to be read is copied into `folder` and not into the system's folder
+    /// for temporary files.
+    #[must_use]
+    pub fn with_work_directory(self, folder: &FilePath) -> Self {
+        Self { work_directory: Some(folder.to_path_buf()), ..self }
+    }
+
+    /// Where copies are put.
+    pub(crate) fn work_directory(&self) -> PathBuf {
+        self.work_directory.clone().unwrap_or_else(std::env::temp_dir)
     }
 
     /// The same store, seen from another place in it.

@@ -10,6 +10,8 @@ mod azure;
 mod credentials;
 #[path = "sources/data_exports.rs"]
 mod data_exports;
+#[path = "sources/deliveries.rs"]
+mod deliveries;
 #[path = "sources/focus.rs"]
 mod focus;
 #[path = "sources/gcp.rs"]

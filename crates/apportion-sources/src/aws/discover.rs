@@ -10,7 +10,7 @@ use crate::discover::data_exports::{self, join};
 use crate::discover::{Classify, KeyKind, date_range, is_parquet};
 
 /// Both layouts; which one a location has shows in its keys.
-pub(crate) const LAYOUT: Classify = Classify { kind, manifests, reads_csv: false, dataset: None };
+pub(crate) const LAYOUT: Classify = Classify { kind, manifests, reads_csv: false, dataset: None, run: None };
 
 fn kind(key: &str) -> KeyKind {
     legacy(key).unwrap_or_else(|| data_exports::kind(key))
@@ -36,7 +36,7 @@ fn legacy(key: &str) -> Option<KeyKind> {
         let between = folders.get(index + 1..).unwrap_or_default();
         let version = (!between.is_empty()).then(|| between.join("/"));
         let root = folders.get(..index).unwrap_or_default().join("/");
-        return Some(KeyKind::Manifest { root, period, version, root_is_current: true });
+        return Some(KeyKind::Manifest { root, period, version, root_is_current: true, range: None });
     }
     let (index, year) = folders.iter().enumerate().find_map(|(at, segment)| Some((at, number(segment, "year")?)))?;
     let month = number(folders.get(index + 1)?, "month")?;
@@ -47,7 +47,7 @@ fn legacy(key: &str) -> Option<KeyKind> {
     let folder = folders.get(..index + 2)?.join("/");
     let between = folders.get(index + 2..).unwrap_or_default();
     let version = (!between.is_empty()).then(|| between.join("/"));
-    Some(KeyKind::Data { root: report_root(folders.get(..index)?), period, folder, version })
+    Some(KeyKind::Data { root: report_root(folders.get(..index)?), period, folder, version, range: None })
 }
 
 /// The report's folder: its name appears twice in a row in the keys, once as our root.
@@ -82,6 +82,7 @@ mod tests {
             period: period("2018-08"),
             folder: "p/bill/bill/year=2018/month=8".to_owned(),
             version: None,
+            range: None,
         };
         assert_eq!(kind("p/bill/bill/year=2018/month=8/bill-00001.snappy.parquet"), expected);
         assert_eq!(kind("p/bill/bill/cost_and_usage_data_status/s.parquet"), KeyKind::Other);
@@ -94,6 +95,7 @@ mod tests {
             period: period("2018-12"),
             version: version.map(str::to_owned),
             root_is_current: true,
+            range: None,
         };
         assert_eq!(kind("p/bill/20181201-20190101/bill-Manifest.json"), manifest(None));
         assert_eq!(kind("p/bill/20181201-20190101/abc/bill-Manifest.json"), manifest(Some("abc")));

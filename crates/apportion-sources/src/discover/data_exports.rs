@@ -9,7 +9,7 @@ use apportion_spec::BillingPeriod;
 use super::{Classify, KeyKind, is_csv, is_parquet, unplaced};
 
 /// The layout for locations that hold nothing else.
-pub(crate) const LAYOUT: Classify = Classify { kind, manifests, reads_csv: false, dataset: None };
+pub(crate) const LAYOUT: Classify = Classify { kind, manifests, reads_csv: false, dataset: None, run: None };
 
 const PARTITION: &str = "billing_period=";
 
@@ -38,10 +38,10 @@ fn kind_with(key: &str, is_data: fn(&str) -> bool) -> KeyKind {
     let kept = if in_metadata || above.eq_ignore_ascii_case("data") { index.saturating_sub(1) } else { index };
     let root = segments.get(..kept).unwrap_or_default().join("/");
     if name.to_ascii_lowercase().ends_with("manifest.json") {
-        KeyKind::Manifest { root, period, version, root_is_current: false }
+        KeyKind::Manifest { root, period, version, root_is_current: false, range: None }
     } else if is_data(name) && !in_metadata {
         let folder = segments.get(..=index).unwrap_or_default().join("/");
-        KeyKind::Data { root, period, folder, version }
+        KeyKind::Data { root, period, folder, version, range: None }
     } else if is_csv(name) {
         KeyKind::Csv
     } else {
@@ -79,12 +79,16 @@ mod tests {
                 period,
                 folder: folder.to_owned(),
                 version: version.map(str::to_owned),
+                range: None,
             };
             assert_eq!(kind(key), expected);
         }
         let manifest = kind("metadata/Billing_Period=2026-1/v/e-Manifest.json");
         let version = Some("v".to_owned());
-        assert_eq!(manifest, KeyKind::Manifest { root: String::new(), period, version, root_is_current: false });
+        assert_eq!(
+            manifest,
+            KeyKind::Manifest { root: String::new(), period, version, root_is_current: false, range: None }
+        );
         assert_eq!(kind("b/e/other.parquet"), KeyKind::Flat);
         assert_eq!(kind("b/e/data/BILLING_PERIOD=2026-01/e-1.csv.gz"), KeyKind::Csv);
     }

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use super::{Classify, DiscoveredUnit, KeyKind, datasets, flat, resolve};
+use super::{Classify, DayRange, DiscoveredUnit, KeyKind, content, datasets, flat, resolve};
 use crate::contract::SourceContract;
 use crate::objects;
 use crate::store::{Location, store_error};
@@ -22,6 +22,7 @@ pub(super) struct Candidate {
     pub(super) root: String,
     pub(super) folder: String,
     pub(super) version: Option<String>,
+    pub(super) range: Option<DayRange>,
 }
 
 /// A manifest of a period.
@@ -31,6 +32,7 @@ pub(super) struct ManifestObject {
     pub(super) root: String,
     pub(super) version: Option<String>,
     pub(super) root_is_current: bool,
+    pub(super) range: Option<DayRange>,
 }
 
 /// Everything known about one period.
@@ -41,14 +43,20 @@ pub(super) struct PeriodKeys {
     pub(super) flat: Vec<ObjectMeta>,
 }
 
+/// Billing periods of an object as an earlier listing found them in its rows; `None` where it must be looked into.
+pub type PeriodsOf<'a> = dyn Fn(&ObjectMeta) -> Option<BTreeSet<BillingPeriod>> + Send + Sync + 'a;
+
 /// What a location holds, by billing period.
 #[derive(Debug, Clone)]
 pub struct Inventory {
     location: Location,
     layout: Classify,
+    contract: &'static SourceContract,
     /// Exports below the location; several only where an export consists of several datasets.
     roots: BTreeSet<String>,
     periods: BTreeMap<BillingPeriod, PeriodKeys>,
+    /// Objects whose keys name no period, with those of their rows.
+    flat: Vec<(ObjectMeta, BTreeSet<BillingPeriod>)>,
     notes: Vec<String>,
 }
 
@@ -58,31 +66,47 @@ impl Inventory {
     /// # Errors
     /// [`ErrorKind::NotFound`] when nothing lies there, [`ErrorKind::Config`] when it holds several
     /// exports or only CSV, and errors of the store.
-    pub async fn take(location: &Location, layout: Classify, contract: &SourceContract) -> Result<Self> {
+    pub async fn take(location: &Location, layout: Classify, contract: &'static SourceContract) -> Result<Self> {
+        Self::take_with(location, layout, contract, &|_| None).await
+    }
+
+    /// As [`Self::take`], with what is remembered of objects whose keys name no period.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub async fn take_with(
+        location: &Location,
+        layout: Classify,
+        contract: &'static SourceContract,
+        remembered: &PeriodsOf<'_>,
+    ) -> Result<Self> {
         let mut inventory = Self {
             location: location.clone(),
             layout,
+            contract,
             roots: BTreeSet::new(),
             periods: BTreeMap::new(),
+            flat: Vec::new(),
             notes: Vec::new(),
         };
         let mut roots = BTreeSet::new();
         let mut flat = Vec::new();
         let (mut seen, mut csv) = (0_usize, Vec::new());
         if let Some(meta) = objects::single(location, &layout).await? {
-            inventory.add_flat(vec![meta], contract).await?;
+            inventory.add_flat(vec![meta], remembered).await?;
             return Ok(inventory);
         }
         let mut listing = location.store.list(Some(&location.prefix));
         while let Some(meta) = listing.try_next().await.map_err(|error| store_error(error, location))? {
             seen += 1;
             match (layout.kind)(meta.location.as_ref()) {
-                KeyKind::Data { root, period, folder, version } => {
+                KeyKind::Data { root, period, folder, version, range } => {
                     roots.insert(root.clone());
-                    inventory.periods.entry(period).or_default().data.push(Candidate { meta, root, folder, version });
+                    let candidate = Candidate { meta, root, folder, version, range };
+                    inventory.periods.entry(period).or_default().data.push(candidate);
                 }
-                KeyKind::Manifest { root, period, version, root_is_current } => {
-                    let manifest = ManifestObject { meta, root, version, root_is_current };
+                KeyKind::Manifest { root, period, version, root_is_current, range } => {
+                    let manifest = ManifestObject { meta, root, version, root_is_current, range };
                     inventory.periods.entry(period).or_default().manifests.push(manifest);
                 }
                 KeyKind::Flat => flat.push(meta),
@@ -94,7 +118,7 @@ impl Inventory {
             return Err(Error::new(ErrorKind::NotFound, "nothing lies at the location").with("location", location));
         }
         inventory.set_roots(roots)?;
-        inventory.add_flat(objects::without_folder_markers(flat), contract).await?;
+        inventory.add_flat(objects::without_folder_markers(flat), remembered).await?;
         inventory.check_not_empty(csv.first())?;
         if !csv.is_empty() {
             let names = short_list(location, csv.iter());
@@ -122,7 +146,7 @@ impl Inventory {
         Ok(())
     }
 
-    async fn add_flat(&mut self, objects: Vec<ObjectMeta>, contract: &SourceContract) -> Result<()> {
+    async fn add_flat(&mut self, objects: Vec<ObjectMeta>, remembered: &PeriodsOf<'_>) -> Result<()> {
         if objects.is_empty() {
             return Ok(());
         }
@@ -132,10 +156,20 @@ impl Inventory {
             return Ok(());
         }
         let names = short_list(&self.location, objects.iter().map(|meta| &meta.location));
-        for (meta, periods) in flat::periods(&self.location, objects, contract).await? {
-            for period in periods {
-                self.periods.entry(period).or_default().flat.push(meta.clone());
+        let (mut found, mut unknown) = (Vec::new(), Vec::new());
+        for meta in objects {
+            match remembered(&meta) {
+                Some(periods) => found.push((meta, periods)),
+                None => unknown.push(meta),
             }
+        }
+        found.extend(flat::periods(&self.location, unknown, self.contract).await?);
+        found.sort_by(|(left, _), (right, _)| left.location.cmp(&right.location));
+        for (meta, periods) in found {
+            for period in &periods {
+                self.periods.entry(*period).or_default().flat.push(meta.clone());
+            }
+            self.flat.push((meta, periods));
         }
         if self.periods.is_empty() {
             let message = format!(
@@ -156,6 +190,13 @@ impl Inventory {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Objects whose keys name no billing period, and the periods of their rows: what to remember for the next
+    /// listing.
+    #[must_use]
+    pub fn looked_into(&self) -> &[(ObjectMeta, BTreeSet<BillingPeriod>)] {
+        &self.flat
     }
 
     /// Billing periods with objects, oldest first.
@@ -202,18 +243,19 @@ impl Inventory {
             return Err(self.no_period(period));
         };
         let mut unit = if keys.data.is_empty() && keys.manifests.is_empty() {
-            let mut unit = resolve::flat_unit(period, keys);
+            let mut unit = resolve::flat_unit(&self.location, &self.layout, self.contract, period, keys).await?;
             unit.datasets = datasets::of_paths(&self.layout, &unit.objects);
+            unit.notes.extend(content::missing_days(&self.location, self.contract, &unit).await?);
             unit
         } else if self.layout.dataset.is_some() {
-            datasets::unit(&self.location, &self.layout, &self.roots, period, keys).await?
+            datasets::unit(&self.location, &self.layout, self.contract, &self.roots, period, keys).await?
         } else {
             let mut keys = keys.clone();
             let mut notes = Vec::new();
             if keys.manifests.is_empty() {
                 keys.manifests = self.manifests_outside(period, &mut notes).await;
             }
-            let mut unit = resolve::unit(&self.location, &self.layout, period, keys).await?;
+            let mut unit = resolve::unit(&self.location, &self.layout, self.contract, period, keys).await?;
             unit.notes.extend(notes);
             unit
         };
@@ -240,8 +282,8 @@ impl Inventory {
             }
         }
         let manifest = |meta: ObjectMeta| match (self.layout.kind)(meta.location.as_ref()) {
-            KeyKind::Manifest { root, period: of, version, root_is_current } if of == period => {
-                Some(ManifestObject { meta, root, version, root_is_current })
+            KeyKind::Manifest { root, period: of, version, root_is_current, range } if of == period => {
+                Some(ManifestObject { meta, root, version, root_is_current, range })
             }
             _ => None,
         };

@@ -6,10 +6,11 @@
 //! the part from the period folder on.
 
 use apportion_spec::{Error, ErrorKind, Result};
+use chrono::NaiveDate;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use serde::Deserialize;
 
-use super::{ManifestIdentity, date_range};
+use super::{DayRange, ManifestIdentity, date_range};
 use crate::store::{Location, store_error};
 
 /// The fields of all kinds of manifest that matter.
@@ -41,6 +42,16 @@ struct ExportConfig {
 #[serde(rename_all = "camelCase")]
 struct RunInfo {
     run_id: Option<String>,
+    start_date: Option<String>,
+    end_date: Option<String>,
+}
+
+impl RunInfo {
+    /// The days the run covers; the last one is included.
+    fn range(&self) -> Option<DayRange> {
+        let day = |text: &Option<String>| NaiveDate::parse_from_str(text.as_deref()?.get(..10)?, "%Y-%m-%d").ok();
+        Some((day(&self.start_date)?, day(&self.end_date)?))
+    }
 }
 
 /// A manifest that was read.
@@ -49,6 +60,8 @@ pub(super) struct Manifest {
     pub(super) identity: ManifestIdentity,
     /// Keys of the delivery's objects, without bucket.
     pub(super) keys: Vec<String>,
+    /// The days it says the delivery covers.
+    pub(super) range: Option<DayRange>,
 }
 
 pub(super) async fn read(location: &Location, meta: &ObjectMeta) -> Result<Manifest> {
@@ -67,7 +80,9 @@ pub(super) async fn read(location: &Location, meta: &ObjectMeta) -> Result<Manif
         let message = "the manifest names no objects: it has none of `dataFiles`, `reportKeys` and `blobs`";
         return Err(Error::new(ErrorKind::ContractViolated, message).with("object", &name));
     };
+    let range = document.run_info.as_ref().and_then(RunInfo::range);
     Ok(Manifest {
+        range,
         identity: ManifestIdentity {
             path: meta.location.clone(),
             e_tag,

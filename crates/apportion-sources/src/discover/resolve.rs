@@ -1,5 +1,5 @@
-//! Chooses the current delivery of a period: what the newest manifest names, or, without one,
-//! the newest folder.
+//! Chooses the current run of every range of days: what the newest manifest names, or, without one,
+//! the newest folder. Runs over other days of the period are laid over each other.
 //!
 //! A manifest is delivered after its data, so a data folder newer than every manifest is still
 //! being written and is left for the next run.
@@ -10,33 +10,112 @@ use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
+use super::coverage::{CoverageOrigin, Days};
 use super::inventory::{Candidate, ManifestObject, PeriodKeys, csv_error, short_list};
-use super::{Classify, DiscoveredUnit, is_csv, manifest};
+use super::layers::{self, Layer, is_later, modified};
+use super::{Classify, DayRange, DiscoveredUnit, content, is_csv, manifest};
+use crate::contract::SourceContract;
 use crate::store::{Location, store_error};
 
 /// The unit of a location without any folders for periods.
-pub(super) fn flat_unit(period: BillingPeriod, keys: &PeriodKeys) -> DiscoveredUnit {
+pub(super) async fn flat_unit(
+    location: &Location,
+    layout: &Classify,
+    contract: &SourceContract,
+    period: BillingPeriod,
+    keys: &PeriodKeys,
+) -> Result<DiscoveredUnit> {
     let note = "the keys name no billing period; it was taken from the rows of each object";
-    DiscoveredUnit {
-        billing_period: period,
-        objects: keys.flat.clone(),
-        manifest: None,
-        notes: vec![note.to_owned()],
-        mixed_periods: true,
-        datasets: BTreeMap::new(),
+    let mut runs: BTreeMap<String, Vec<ObjectMeta>> = BTreeMap::new();
+    for meta in &keys.flat {
+        if let Some(run) = layout.run.and_then(|run| run(meta.location.as_ref())) {
+            let dataset = layout.dataset.and_then(|dataset| dataset(meta.location.as_ref())).unwrap_or_default();
+            runs.entry(format!("{dataset}{run}")).or_default().push(meta.clone());
+        }
     }
+    let mut unit = match runs.values().map(Vec::len).sum::<usize>() == keys.flat.len() && runs.len() > 1 {
+        true => by_names(location, layout, contract, period, runs).await?,
+        false => DiscoveredUnit::new(period, keys.flat.clone()),
+    };
+    unit.mixed_periods = true;
+    unit.notes.insert(0, note.to_owned());
+    Ok(unit)
 }
 
+/// Runs of every dataset, told apart by the names of objects.
+async fn by_names(
+    location: &Location,
+    layout: &Classify,
+    contract: &SourceContract,
+    period: BillingPeriod,
+    runs: BTreeMap<String, Vec<ObjectMeta>>,
+) -> Result<DiscoveredUnit> {
+    let dataset = |objects: &[ObjectMeta]| layout.dataset?(objects.first()?.location.as_ref());
+    let mut datasets: BTreeMap<Option<&'static str>, BTreeMap<String, Vec<ObjectMeta>>> = BTreeMap::new();
+    for (run, objects) in runs {
+        datasets.entry(dataset(&objects)).or_default().insert(run, objects);
+    }
+    let mut whole = DiscoveredUnit::new(period, Vec::new());
+    for (dataset, runs) in datasets {
+        let unit = layers::of_names(location, contract, period, runs).await?;
+        let told = dataset.map(|dataset| format!("{dataset}: ")).unwrap_or_default();
+        whole.notes.extend(unit.notes.iter().map(|note| format!("{told}{note}")));
+        whole.objects.extend(unit.objects);
+        whole.superseded.extend(unit.superseded);
+        whole.deliveries.extend(unit.deliveries);
+    }
+    Ok(whole)
+}
+
+/// The unit of a location with folders for periods.
 pub(super) async fn unit(
     location: &Location,
     layout: &Classify,
+    contract: &'static SourceContract,
     period: BillingPeriod,
     keys: PeriodKeys,
 ) -> Result<DiscoveredUnit> {
-    match newest(&keys.manifests) {
-        Some(newest) => by_manifest(location, layout, period, &keys, newest).await,
-        None => by_folder(location, period, keys.data),
+    let mut ranges: BTreeMap<Option<DayRange>, PeriodKeys> = BTreeMap::new();
+    for candidate in keys.data {
+        ranges.entry(candidate.range).or_default().data.push(candidate);
     }
+    for manifest in keys.manifests {
+        ranges.entry(manifest.range).or_default().manifests.push(manifest);
+    }
+    let mut found = Vec::with_capacity(ranges.len());
+    for (range, keys) in ranges {
+        found.push(layer(location, layout, contract, period, range, keys).await?);
+    }
+    layers::lay(location, contract, period, found).await
+}
+
+/// The current run of a range of days.
+async fn layer(
+    location: &Location,
+    layout: &Classify,
+    contract: &'static SourceContract,
+    period: BillingPeriod,
+    range: Option<DayRange>,
+    keys: PeriodKeys,
+) -> Result<Layer> {
+    let (unit, run, stated) = match newest(&keys.manifests) {
+        Some(newest) => {
+            let (unit, stated) = by_manifest(location, layout, period, &keys, newest).await?;
+            (unit, newest.version.clone(), stated.filter(|_| range.is_some()))
+        }
+        None => {
+            let unit = by_folder(location, contract, period, keys.data.clone()).await?;
+            let chosen = |candidate: &&Candidate| unit.objects.contains(&candidate.meta);
+            let run = keys.data.iter().find(chosen).and_then(|candidate| candidate.version.clone());
+            (unit, run, None)
+        }
+    };
+    let days = range.map_or_else(|| Days::of(period), |(first, last)| Days::between(first, last));
+    let stated = stated.map(|(first, last)| Days::between(first, last).common(&days)).filter(|days| !days.is_empty());
+    let origin = if stated.is_some() { CoverageOrigin::Manifest } else { CoverageOrigin::Folder };
+    let stamp = run.clone().filter(|run| is_dated(Some(run)));
+    let modified = modified(&unit.objects);
+    Ok(Layer { days: stated.unwrap_or(days), origin, run, stamp, modified, unit })
 }
 
 fn newest(manifests: &[ManifestObject]) -> Option<&ManifestObject> {
@@ -65,7 +144,7 @@ async fn by_manifest(
     period: BillingPeriod,
     keys: &PeriodKeys,
     newest: &ManifestObject,
-) -> Result<DiscoveredUnit> {
+) -> Result<(DiscoveredUnit, Option<DayRange>)> {
     let manifest = manifest::read(location, &newest.meta).await?;
     if let Some(csv) = manifest.keys.iter().find(|key| is_csv(key) && !layout.is_data(key)) {
         return Err(csv_error(csv));
@@ -107,14 +186,13 @@ async fn by_manifest(
     }
     notes.extend(superseded_note(&superseded, newest.version.as_deref()));
     notes.extend(refresh_note(location, &objects, &newest.meta));
-    Ok(DiscoveredUnit {
-        billing_period: period,
-        objects,
+    let unit = DiscoveredUnit {
         manifest: Some(manifest.identity),
         notes,
-        mixed_periods: false,
-        datasets: BTreeMap::new(),
-    })
+        is_named: true,
+        ..DiscoveredUnit::new(period, objects)
+    };
+    Ok((unit, manifest.range))
 }
 
 /// Objects are rewritten first and the manifest last. Times of a local copy say nothing.
@@ -140,7 +218,7 @@ fn superseded_note(ignored: &[&Candidate], current: Option<&str>) -> Option<Stri
     }
 }
 
-fn superseded_text(deliveries: usize, objects: usize) -> String {
+pub(super) fn superseded_text(deliveries: usize, objects: usize) -> String {
     format!("ignored superseded deliveries: {deliveries}; objects in them: {objects}")
 }
 
@@ -159,8 +237,13 @@ async fn unlisted(location: &Location, key: &str, manifest: &Path) -> Result<Obj
     }
 }
 
-fn by_folder(location: &Location, period: BillingPeriod, data: Vec<Candidate>) -> Result<DiscoveredUnit> {
-    let mut notes = vec![format!("no manifest names the objects of {period}: every current object is read")];
+async fn by_folder(
+    location: &Location,
+    contract: &'static SourceContract,
+    period: BillingPeriod,
+    data: Vec<Candidate>,
+) -> Result<DiscoveredUnit> {
+    let note = format!("no manifest names the objects of {period}: every current object is read");
     let folders: BTreeSet<String> = data.iter().map(|candidate| candidate.folder.clone()).collect();
     if folders.len() > 1 {
         let named = folders.iter().map(|folder| format!("`{folder}`")).collect::<Vec<_>>().join(", ");
@@ -172,24 +255,40 @@ fn by_folder(location: &Location, period: BillingPeriod, data: Vec<Candidate>) -
         versions.entry(candidate.version).or_default().push(candidate.meta);
     }
     let dated = versions.keys().all(|version| is_dated(version.as_deref()));
-    let modified = |objects: &[ObjectMeta]| objects.iter().map(|meta| meta.last_modified).max();
+    let mut unit = if versions.len() > 1 && (contract.delivery.exported.is_some() || !in_order(&versions, dated)) {
+        content::choose(location, contract, period, versions).await?
+    } else {
+        newest_folder(period, versions, dated)
+    };
+    unit.notes.insert(0, note);
+    unit.notes.extend(content::missing_days(location, contract, &unit).await?);
+    Ok(unit)
+}
+
+/// Whether names or times say which folder is the newest: runs of an exporter have a time in their names or an id.
+fn in_order(versions: &BTreeMap<Option<String>, Vec<ObjectMeta>>, dated: bool) -> bool {
+    let mut times: Vec<_> = versions.values().map(|objects| modified(objects)).collect();
+    times.sort();
+    let newest = times.pop().flatten();
+    dated || (versions.keys().all(Option::is_some) && is_later(newest, times.pop().flatten()))
+}
+
+fn newest_folder(
+    period: BillingPeriod,
+    mut versions: BTreeMap<Option<String>, Vec<ObjectMeta>>,
+    dated: bool,
+) -> DiscoveredUnit {
     let age = |(version, objects): &(&Option<String>, &Vec<ObjectMeta>)| {
         ((!dated).then(|| modified(objects)).flatten(), (*version).clone())
     };
     let newest = versions.iter().max_by_key(age).map(|(version, _)| version.clone());
     let objects = newest.and_then(|version| versions.remove(&version)).unwrap_or_default();
+    let mut unit = DiscoveredUnit::new(period, objects);
     if !versions.is_empty() {
         let count: usize = versions.values().map(Vec::len).sum();
-        notes.push(superseded_text(versions.len(), count));
+        unit.notes.push(superseded_text(versions.len(), count));
     }
-    Ok(DiscoveredUnit {
-        billing_period: period,
-        objects,
-        manifest: None,
-        notes,
-        mixed_periods: false,
-        datasets: BTreeMap::new(),
-    })
+    unit
 }
 
 fn folder(path: &Path) -> Option<&str> {

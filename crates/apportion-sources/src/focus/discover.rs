@@ -3,8 +3,13 @@
 
 use crate::discover::{Classify, KeyKind, data_exports, date_range, is_csv};
 
-pub(crate) const LAYOUT: Classify =
-    Classify { kind, manifests: data_exports::manifests, reads_csv: true, dataset: None };
+pub(crate) const LAYOUT: Classify = Classify {
+    kind,
+    manifests: data_exports::manifests,
+    reads_csv: true,
+    dataset: None,
+    run: Some(crate::azure::run_in_name),
+};
 
 fn kind(key: &str) -> KeyKind {
     if key.split('/').any(|segment| date_range(segment).is_some()) {

@@ -9,7 +9,7 @@ use apportion_spec::BillingPeriod;
 use crate::discover::{Classify, KeyKind, compact_month, data_exports, is_parquet};
 
 pub(crate) const LAYOUT: Classify =
-    Classify { kind, manifests: data_exports::manifests, reads_csv: false, dataset: None };
+    Classify { kind, manifests: data_exports::manifests, reads_csv: false, dataset: None, run: None };
 
 const FOLDER: &str = "invoice_month=";
 
@@ -23,7 +23,7 @@ fn kind(key: &str) -> KeyKind {
     let folder = |end: usize| segments.get(..end).unwrap_or_default().join("/");
     let between = segments.get(index + 1..segments.len() - 1).unwrap_or_default();
     let version = (!between.is_empty()).then(|| between.join("/"));
-    KeyKind::Data { root: folder(index), period, folder: folder(index + 1), version }
+    KeyKind::Data { root: folder(index), period, folder: folder(index + 1), version, range: None }
 }
 
 /// `invoice_month=202601`, in any case and with or without a dash.
@@ -44,6 +44,7 @@ mod tests {
             period: "2026-01".parse().unwrap(),
             folder: "bills/gcp/invoice_month=202601".to_owned(),
             version: None,
+            range: None,
         };
         assert_eq!(kind("bills/gcp/invoice_month=202601/000000000000.parquet"), expected);
         assert_eq!(kind("bills/gcp/000000000000.parquet"), KeyKind::Flat);

@@ -1,0 +1,132 @@
+//! Folders of one period that neither a manifest nor a time in their names puts in order: slices of the
+//! month, copies of it, or runs that follow each other. Only their rows tell.
+//!
+//! Google's exports are whatever a query wrote: a nightly slice by `export_time` adds up, a full copy
+//! repeats. Their rows never change, so a folder adds up when none of its rows is in another one, is
+//! left out when all are, and anything between is refused.
+
+use std::collections::BTreeMap;
+
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+use object_store::ObjectMeta;
+
+use super::DiscoveredUnit;
+use super::coverage::{self, CoverageOrigin, Days, Delivery, Opened};
+use super::layers::modified;
+use super::resolve::superseded_text;
+use crate::contract::SourceContract;
+use crate::repeats::{Candidate, Relation, relation};
+use crate::store::Location;
+
+/// Objects of one folder.
+struct Slice {
+    version: Option<String>,
+    objects: Vec<ObjectMeta>,
+    candidates: Vec<Candidate>,
+    opened: Vec<Opened>,
+}
+
+/// Chooses among folders by their rows.
+///
+/// # Errors
+/// [`ErrorKind::ContractViolated`] naming folders that repeat rows in part, and those of reading.
+pub(super) async fn choose(
+    location: &Location,
+    contract: &'static SourceContract,
+    period: BillingPeriod,
+    versions: BTreeMap<Option<String>, Vec<ObjectMeta>>,
+) -> Result<DiscoveredUnit> {
+    let mut slices = Vec::with_capacity(versions.len());
+    for (version, objects) in versions {
+        let opened = coverage::open(location, &objects).await?;
+        let candidate = |object: &Opened| {
+            let name = location.name(&object.meta.location);
+            Candidate::new(&object.location, &object.footer, name, None, contract)
+        };
+        let candidates = opened.iter().map(candidate).collect();
+        slices.push(Slice { version, objects, candidates, opened });
+    }
+    slices.sort_by_key(|slice| std::cmp::Reverse((modified(&slice.objects), slice.version.clone())));
+    let mut kept: Vec<Slice> = Vec::new();
+    let mut superseded: Vec<Slice> = Vec::new();
+    for slice in slices {
+        let mut is_within = false;
+        let mut torn = None;
+        // Copying sets times in any order, so what was kept may as well lie within this one.
+        let mut within_this = Vec::new();
+        for (index, other) in kept.iter().enumerate() {
+            match relation(&slice.candidates, &other.candidates).await? {
+                Relation::Apart => {}
+                Relation::Within => is_within = true,
+                Relation::Torn(days) => match relation(&other.candidates, &slice.candidates).await? {
+                    Relation::Within if contract.delivery.exported.is_some() => within_this.push(index),
+                    _ => torn = Some((index, days)),
+                },
+            }
+        }
+        if let Some((other, days)) = torn.and_then(|(index, days)| Some((kept.get(index)?, days))) {
+            return Err(overlap(location, &slice, other, &days));
+        }
+        if is_within {
+            superseded.push(slice);
+            continue;
+        }
+        for index in within_this.into_iter().rev() {
+            superseded.push(kept.remove(index));
+        }
+        kept.push(slice);
+    }
+    let mut unit = DiscoveredUnit::new(period, Vec::new());
+    if !superseded.is_empty() {
+        unit.notes.push(superseded_text(superseded.len(), superseded.iter().map(|slice| slice.objects.len()).sum()));
+    }
+    if kept.len() > 1 {
+        unit.notes.push(format!("{} folders of other rows make up the month", kept.len()));
+    }
+    for slice in kept {
+        let mut days = Days::default();
+        for of in coverage::of_rows(location, &slice.opened, contract, period).await?.values() {
+            days.add(of);
+        }
+        unit.deliveries.push(Delivery { dataset: None, run: slice.version, days, origin: CoverageOrigin::Rows });
+        unit.objects.extend(slice.objects);
+    }
+    Ok(unit)
+}
+
+fn overlap(location: &Location, left: &Slice, right: &Slice, days: &Days) -> Error {
+    let name = |slice: &Slice| match slice.objects.first() {
+        Some(meta) => format!("`{}`", location.name(&meta.location)),
+        None => String::new(),
+    };
+    let days = if days.is_empty() { String::new() } else { format!(" of {days}") };
+    let message = format!(
+        "rows{days} lie in {} and in {} as well, and each has rows of its own; exports that overlap would count \
+         twice: keep those that state each row once",
+        name(left),
+        name(right)
+    );
+    Error::new(ErrorKind::ContractViolated, message)
+}
+
+/// A note about days that no row is of, where rows are added as they come: an extract may have been missed.
+///
+/// # Errors
+/// When an object cannot be read.
+pub(super) async fn missing_days(
+    location: &Location,
+    contract: &SourceContract,
+    unit: &DiscoveredUnit,
+) -> Result<Option<String>> {
+    if contract.delivery.exported.is_none() {
+        return Ok(None);
+    }
+    let opened = coverage::open(location, &unit.objects).await?;
+    let mut days = Days::default();
+    for of in coverage::of_rows(location, &opened, contract, unit.billing_period).await?.values() {
+        days.add(of);
+    }
+    let missing = days.common(&Days::of(unit.billing_period)).gaps();
+    Ok((!missing.is_empty())
+        .then(|| format!("no row is of {missing}, though later days have some; was the export of these days missed?")))
+}
