@@ -2,6 +2,7 @@
 
 use apportion_engine::allocation::AllocationPlan;
 use apportion_engine::{Engine, ModelGraph, SeedExtension};
+use apportion_sinks::units::SourceIndex;
 use apportion_spec::{Error, ErrorKind, Result};
 use datafusion::prelude::SessionContext;
 use serde::Serialize;
@@ -157,7 +158,8 @@ pub(crate) fn plan_rules(context: &SessionContext, project: &Project) -> Result<
 /// Reads the footers of a source's newest period.
 async fn source_contract(project: &Project, name: &str) -> Result<String> {
     let names = [name.to_owned()];
-    let sources = OpenSources::open(project, &names).await?;
+    let limits = EffectiveLimits::new(&crate::args::Limits::default(), Some(&project.pipeline));
+    let sources = OpenSources::open(project, &names, &limits, &SourceIndex::default()).await?;
     let models = ModelGraph::embedded()?;
     let decisive = Decisive { pipeline: &project.pipeline, models: &models };
     let units = sources.discover(&PeriodSelection::All, &Published::nothing(), &decisive).await?;

@@ -5,7 +5,7 @@ mod withdrawals;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use apportion_sinks::units::{PublishedUnit, TelemetryIndex, unit_key};
+use apportion_sinks::units::{PublishedUnit, SourceIndex, TelemetryIndex, unit_key};
 use apportion_sinks::{certified_periods, keep_configuration};
 use apportion_spec::{BillingPeriod, Error, Result};
 use futures::{StreamExt, TryStreamExt};
@@ -76,7 +76,7 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
     let started = Instant::now();
     let plan = plan_rules(&run.engine.new_context(), &run.project)?;
     let decisive = Decisive { pipeline: &run.project.pipeline, models: &run.models };
-    let sources = OpenSources::open(&run.project, &args.source).await?;
+    let sources = open_sources(run, &args.source).await?;
     let mut published = Published::read(&run.destination, args.force).await?;
     let units = sources.discover(selection, &published, &decisive).await?;
     let survey = if plan.is_some() { take_survey(run).await } else { None };
@@ -153,6 +153,20 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
     report.seconds.insert("allocate".to_owned(), allocating);
     report.seconds.insert("total".to_owned(), seconds(started));
     Ok(report)
+}
+
+/// Lists the sources and remembers which billing periods objects have that name none.
+async fn open_sources<'a>(run: &'a Run, names: &[String]) -> Result<OpenSources<'a>> {
+    let place = &run.destination.place;
+    let remembered = SourceIndex::read(place).await?;
+    let sources = OpenSources::open(&run.project, names, &run.limits, &remembered).await?;
+    let now = sources.to_remember(&remembered);
+    if now != remembered
+        && let Err(error) = now.write(place).await
+    {
+        tracing::warn!(%error, "the billing periods of export objects could not be remembered");
+    }
+    Ok(sources)
 }
 
 /// Lists the telemetry and remembers which days its objects cover. A telemetry that cannot be

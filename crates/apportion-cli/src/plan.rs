@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use apportion_sinks::units::TelemetryIndex;
+use apportion_sinks::units::{SourceIndex, TelemetryIndex};
 use apportion_spec::{BillingPeriod, Result};
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::changes::{Decisive, Published};
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
 use crate::output::{self, columns, size};
-use crate::project::{PeriodSelection, Project};
+use crate::project::{EffectiveLimits, PeriodSelection, Project};
 use crate::survey::TelemetrySurvey;
 use crate::tables::{FOCUS_CHARGES, PUBLISHED, RECONCILIATION, REPORTING_CHARGES, Tables};
 use crate::units::{OpenSources, Unit, Units, bytes, version};
@@ -83,8 +83,10 @@ pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
     let selection = PeriodSelection::try_new(args, &project.pipeline, chrono::Utc::now().date_naive())?;
     let (models, _) = project.models()?;
     let decisive = Decisive { pipeline: &project.pipeline, models: &models };
-    let sources = OpenSources::open(&project, &args.source).await?;
     let destination = OpenDestination::open(Some(&project), args.destination.as_deref(), args.table_format).await?;
+    let limits = EffectiveLimits::new(&args.limits, Some(&project.pipeline));
+    let known = SourceIndex::read(&destination.place).await?;
+    let sources = OpenSources::open(&project, &args.source, &limits, &known).await?;
     let published = Published::read(&destination, args.force).await?;
     let units = sources.discover(&selection, &published, &decisive).await?;
     let remembered = TelemetryIndex::read(&destination.place).await?;

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use apportion_sources::{self as sources, inventory};
+use apportion_sinks::units::{ObjectPeriods, SourceIndex};
+use apportion_sources::{self as sources, inventory_with};
 use apportion_sources::{DiscoveredUnit, Inventory, Location, ManifestIdentity, SourceTable, StoreOptions};
 use apportion_spec::pipeline::{Source, SourceFormat};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use object_store::ObjectMeta;
 
-use crate::changes::{self, Decisive, Published};
-use crate::project::{PeriodSelection, Project};
+use crate::changes::{self, Decisive, ENGINE_VERSION, Published};
+use crate::project::{EffectiveLimits, PeriodSelection, Project};
 
 /// One source, opened and listed.
 #[derive(Debug)]
@@ -23,8 +24,15 @@ pub(crate) struct OpenSource {
 }
 
 impl OpenSource {
-    async fn open(source: &Source, location: Location) -> Result<Self> {
-        let inventory = inventory(sources::format(source.format), &location).await?;
+    async fn open(source: &Source, location: Location, remembered: &SourceIndex) -> Result<Self> {
+        let known = remembered.objects.get(&source.name).filter(|_| remembered.engine_version == ENGINE_VERSION);
+        let periods = |meta: &ObjectMeta| {
+            let known = known?.get(meta.location.as_ref())?;
+            // Without a tag a rewritten object of the same size would go unnoticed.
+            let same = known.bytes == meta.size && known.e_tag == meta.e_tag && meta.e_tag.is_some();
+            if same { known.billing_periods.iter().map(|period| period.parse().ok()).collect() } else { None }
+        };
+        let inventory = inventory_with(sources::format(source.format), &location, &periods).await?;
         Ok(Self { format: source.format, location, inventory, kept: source.keep.clone() })
     }
 
@@ -186,7 +194,12 @@ impl<'a> OpenSources<'a> {
     /// # Errors
     /// [`ErrorKind::Config`] for locations that cannot be understood, and what listing said when no source could be
     /// listed at all.
-    pub(crate) async fn open(project: &'a Project, names: &[String]) -> Result<Self> {
+    pub(crate) async fn open(
+        project: &'a Project,
+        names: &[String],
+        limits: &EffectiveLimits,
+        remembered: &SourceIndex,
+    ) -> Result<Self> {
         let mut sources = Vec::new();
         let mut unlisted = Vec::new();
         for source in &project.pipeline.sources {
@@ -196,7 +209,10 @@ impl<'a> OpenSources<'a> {
             let of_source = |error: Error| error.with("source", &source.name);
             let location = Location::open(&source.location, &project.base, &StoreOptions::from(&source.store)).await;
             let opened = match location {
-                Ok(location) => OpenSource::open(source, location).await,
+                Ok(location) => {
+                    let location = location.with_work_directory(&limits.work_directory);
+                    OpenSource::open(source, location, remembered).await
+                }
                 Err(error) if error.kind() == ErrorKind::Config => return Err(of_source(error)),
                 Err(error) => Err(error),
             };
@@ -209,6 +225,24 @@ impl<'a> OpenSources<'a> {
             return Err(unlisted.swap_remove(0).1);
         }
         Ok(Self { sources, unlisted, chosen: !names.is_empty() })
+    }
+
+    /// What to remember of the listings: the periods of objects that had to be looked into.
+    pub(crate) fn to_remember(&self, remembered: &SourceIndex) -> SourceIndex {
+        let mut index = match remembered.engine_version == ENGINE_VERSION {
+            true => remembered.clone(),
+            false => SourceIndex { engine_version: ENGINE_VERSION.to_owned(), ..SourceIndex::default() },
+        };
+        for (source, reader) in &self.sources {
+            let objects = reader.inventory.looked_into().iter().map(|(meta, periods)| {
+                let billing_periods = periods.iter().map(ToString::to_string).collect();
+                let known = ObjectPeriods { bytes: meta.size, e_tag: meta.e_tag.clone(), billing_periods };
+                (meta.location.to_string(), known)
+            });
+            index.objects.insert(source.name.clone(), objects.collect());
+        }
+        index.objects.retain(|_, objects| !objects.is_empty());
+        index
     }
 
     /// Whether another source than `name` has objects of a period.

@@ -18,6 +18,9 @@ pub const STAGING_PREFIX: &str = "apportion-staging-";
 /// Name of folders in which operators spill.
 pub const SPILL_PREFIX: &str = "apportion-spill-";
 
+/// Name of folders in which copies of exports lie; they have no lock.
+const COPIES_PREFIX: &str = "apportion-csv-";
+
 const OWNER: &str = ".owner";
 /// A folder younger than this may not have its lock yet.
 const BIRTH: Duration = Duration::from_secs(60);
@@ -100,7 +103,7 @@ pub fn abandoned(directory: &Path, now: SystemTime, older_than: Duration) -> io:
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let ours = name.starts_with(STAGING_PREFIX) || name.starts_with(SPILL_PREFIX);
+        let ours = [STAGING_PREFIX, SPILL_PREFIX, COPIES_PREFIX].iter().any(|prefix| name.starts_with(prefix));
         // The type of the entry itself: a link is never followed.
         if !ours || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;

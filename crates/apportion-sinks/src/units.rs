@@ -210,3 +210,51 @@ impl TelemetryIndex {
         format!("{INTERNAL_FOLDER}/telemetry.json")
     }
 }
+
+/// Content of `_apportion/sources.json`: the billing periods of export objects whose keys name none, so that only
+/// objects that are new must be opened to find out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceIndex {
+    /// The program that looked into them: another one may read them in another way.
+    pub engine_version: String,
+    /// By source and object.
+    pub objects: BTreeMap<String, BTreeMap<String, ObjectPeriods>>,
+}
+
+/// The billing periods of one object in one version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectPeriods {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Entity tag.
+    pub e_tag: Option<String>,
+    /// Billing periods of its rows.
+    pub billing_periods: Vec<String>,
+}
+
+impl SourceIndex {
+    /// Reads the index; an empty one when there is none that can be read.
+    ///
+    /// # Errors
+    ///
+    /// Store errors.
+    pub async fn read(destination: &Destination) -> Result<Self> {
+        match destination.read_json(&Self::document()).await {
+            Err(error) if error.kind() == ErrorKind::ContractViolated => Ok(Self::default()),
+            other => other.map(Option::unwrap_or_default),
+        }
+    }
+
+    /// Replaces the index in one step.
+    ///
+    /// # Errors
+    ///
+    /// Store errors.
+    pub async fn write(&self, destination: &Destination) -> Result<()> {
+        destination.write_json(&Self::document(), self).await
+    }
+
+    fn document() -> String {
+        format!("{INTERNAL_FOLDER}/sources.json")
+    }
+}
