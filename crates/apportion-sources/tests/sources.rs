@@ -12,6 +12,8 @@ mod credentials;
 mod data_exports;
 #[path = "sources/deliveries.rs"]
 mod deliveries;
+#[path = "sources/flat.rs"]
+mod flat;
 #[path = "sources/focus.rs"]
 mod focus;
 #[path = "sources/gcp.rs"]

@@ -332,7 +332,7 @@ fn a_check_that_fails_publishes_nothing_of_its_unit() {
     run(&workspace, &[]);
     let before = content(&workspace, "tables");
     // Line items with ids that the first object has too.
-    let lines = [("team-b", 7.5), ("team-a", 10.25)];
+    let lines = [("team-d", 7.5), ("team-c", 10.25)];
     workspace.write("export/data/BILLING_PERIOD=2026-02/bill-00002.snappy.parquet", &bill("2026-02", &lines));
     let output = workspace.run(&["run", "pipeline.yaml"]);
     let text = transcript(&output, &[]);
