@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::diff::DiffArgs;
 pub use self::operations::{Outputs, VacuumArgs};
+pub use crate::accept::Acceptance;
 
 /// Turn cloud bills into answers: what does this team, service, customer, request really cost?
 #[derive(Debug, Parser)]
@@ -84,9 +85,13 @@ pub struct RunArgs {
     /// Do everything again, changed or not
     #[arg(long)]
     pub force: bool,
-    /// Publish months that became suspiciously small as well, and withdraw charges of sources that are gone
+    /// Publish what became suspiciously small in this month, and withdraw charges of sources that are gone; with
+    /// /SOURCE only of that source, with /allocation only the allocation; may be repeated
+    #[arg(long, value_name = "YYYY-MM[/SOURCE]", num_args = 0..=1, default_missing_value = "")]
+    pub accept_smaller: Vec<Acceptance>,
+    /// Write to a destination that belongs to another pipeline, and make it this one's
     #[arg(long)]
-    pub accept_smaller: bool,
+    pub take_over: bool,
     /// Write the tables here instead of the pipeline's destination
     #[arg(long, value_name = "LOCATION")]
     pub destination: Option<String>,

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use apportion_sinks::{
-    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, PartitionValues, PublishUnit, Published,
-    SourceStatement, StageTotal, TableObject, TableSpec, hash_object, keep_configuration, objects_table,
-    read_certificate, withdraw_certificate, write_certificate,
+    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, Destination, Extent, PartitionValues,
+    PublishUnit, Published, SourceStatement, StageTotal, TableObject, TableSpec, hash_object, keep_configuration,
+    objects_table, read_certificate, withdraw_certificate, write_certificate,
 };
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use chrono::Utc;
@@ -18,6 +18,7 @@ use datafusion::prelude::SessionContext;
 
 use crate::changes::ENGINE_VERSION;
 use crate::destination::OpenDestination;
+use crate::extent;
 use crate::money::Money;
 use crate::rows::rows;
 use crate::run::Run;
@@ -31,6 +32,8 @@ pub(crate) const BILLING_PERIOD: &str = "x_BillingPeriod";
 #[derive(Debug, Default)]
 pub(crate) struct Certified {
     periods: Mutex<BTreeMap<String, Noted>>,
+    /// The most that the charges of a billing period and source had since a smaller version was accepted.
+    marks: Mutex<BTreeMap<(String, String), Extent>>,
 }
 
 /// What is known of one billing period.
@@ -46,6 +49,31 @@ struct Noted {
 impl Certified {
     fn periods(&self) -> MutexGuard<'_, BTreeMap<String, Noted>> {
         self.periods.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The certificate that a billing period had before this run.
+    ///
+    /// # Errors
+    /// Those of the destination's store; one that cannot be read is none.
+    pub(crate) async fn earlier(&self, place: &Destination, period: BillingPeriod) -> Result<Option<Certificate>> {
+        if let Some(noted) = self.periods().get(&period.to_string()) {
+            return Ok(noted.earlier.clone());
+        }
+        match read_certificate(place, &period.to_string()).await {
+            Err(error) if error.kind() == ErrorKind::ContractViolated => Ok(None),
+            other => other,
+        }
+    }
+
+    /// Notes the mark of a source's charges, which their certificate is to state.
+    pub(crate) fn note_mark(&self, period: &str, source: &str, mark: Extent) {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        marks.insert((period.to_owned(), source.to_owned()), mark);
+    }
+
+    fn mark(&self, period: BillingPeriod, source: &str) -> Option<Extent> {
+        let marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        marks.get(&(period.to_string(), source.to_owned())).cloned()
     }
 
     /// Publishes a partition and notes it. The certificate of its billing period is withdrawn first:
@@ -126,7 +154,7 @@ async fn certify(
         configuration_digest: keep_configuration(place, &run.project.configuration()).await?,
         sql_digest: run.sql_digest.clone(),
         certified_at: Utc::now(),
-        sources: sources(&context, &partitions).await?,
+        sources: sources(run, &context, period, &partitions, earlier).await?,
         allocation: allocation(&context).await?,
         differences: totals.iter().filter(|total| Money::parse(&total.difference) != Some(Money(0))).count() as u64,
         totals,
@@ -194,7 +222,13 @@ fn number(text: &str) -> Result<u64> {
     text.parse().map_err(|_| Error::new(ErrorKind::Internal, format!("`{text}` is not a number of rows")))
 }
 
-async fn sources(context: &SessionContext, partitions: &[CertifiedPartition]) -> Result<Vec<SourceStatement>> {
+async fn sources(
+    run: &Run,
+    context: &SessionContext,
+    period: BillingPeriod,
+    partitions: &[CertifiedPartition],
+    earlier: Option<&Certificate>,
+) -> Result<Vec<SourceStatement>> {
     let sql = "SELECT x_Source, count(*) FROM focus_charges GROUP BY x_Source ORDER BY x_Source";
     let mut sources = Vec::new();
     for row in rows(context, sql).await? {
@@ -204,7 +238,12 @@ async fn sources(context: &SessionContext, partitions: &[CertifiedPartition]) ->
         });
         let (run_id, input_digest) =
             published.map(|found| (found.run_id.clone(), found.input_digest.clone())).unwrap_or_default();
-        sources.push(SourceStatement { source, run_id, input_digest, charges });
+        let stated = || earlier?.sources.iter().find(|it| it.source == source)?.high_water.clone();
+        let high_water = match run.certified.mark(period, &source).or_else(stated) {
+            Some(mark) => Some(mark),
+            None => extent::of_published(run, &source, period).await?,
+        };
+        sources.push(SourceStatement { source, run_id, input_digest, charges, high_water });
     }
     Ok(sources)
 }

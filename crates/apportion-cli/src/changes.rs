@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use apportion_engine::ModelGraph;
+use apportion_sinks::Extent;
 use apportion_sinks::units::{PublishedUnit, UnitIndex, object_sizes};
 use apportion_spec::pipeline::SourceFormat;
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Pipeline, Result};
@@ -145,6 +146,14 @@ impl Published {
         self.index.units.keys().filter_map(|key| {
             let (source, period) = key.strip_prefix(FOCUS_CHARGES)?.strip_prefix('/')?.split_once('/')?;
             Some((source.to_owned(), period.parse().ok()?))
+        })
+    }
+
+    /// The mark of the charges of every source and billing period that the index remembers.
+    pub(crate) fn marks(&self) -> impl Iterator<Item = (&str, BillingPeriod, Extent)> {
+        self.index.units.iter().filter_map(|(key, unit)| {
+            let (source, period) = key.strip_prefix(FOCUS_CHARGES)?.strip_prefix('/')?.split_once('/')?;
+            Some((source, period.parse().ok()?, unit.high_water.clone()?))
         })
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use apportion_sinks::ledger::{ErrorEntry, InputObject, LedgerSum, RunEntry, RunLedger, UnitEntry, UnitStatus};
-use apportion_sinks::{PartitionReference, Provenance};
+use apportion_sinks::{Extent, PartitionReference, Provenance};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use chrono::Utc;
 use object_store::ObjectMeta;
@@ -35,6 +35,8 @@ pub(crate) struct UnitWork {
     pub(crate) charges: BTreeMap<String, String>,
     /// Spans of telemetry it read, half open, in seconds since 1970.
     pub(crate) telemetry_spans: Vec<(i64, i64)>,
+    /// The most that the unit's charges had since a smaller version was accepted.
+    pub(crate) mark: Option<Extent>,
     /// The published partitions that were read, in their versions.
     pub(crate) partitions_read: Vec<PartitionReference>,
     started: Instant,
@@ -148,6 +150,7 @@ impl Ledger {
             listing_digest: None,
             charges: BTreeMap::new(),
             telemetry_spans: Vec::new(),
+            mark: None,
             partitions_read: Vec::new(),
             started: now,
             step: now,

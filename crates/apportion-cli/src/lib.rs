@@ -4,6 +4,7 @@
 //! stage, check, reconcile, publish. Everything below it is told what to do: no crate below reads
 //! a clock, the environment or a file that it was not handed.
 
+mod accept;
 mod allocate;
 pub mod args;
 mod certificate;
@@ -13,6 +14,7 @@ mod destination;
 mod diff;
 mod exit;
 mod explain;
+mod extent;
 mod figures;
 mod hold;
 mod init;
@@ -22,6 +24,7 @@ mod money;
 mod normalize;
 mod observe;
 mod output;
+mod owner;
 mod periods;
 mod plan;
 mod progress;

@@ -7,16 +7,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apportion_engine::{CheckOutcome, contract};
-use apportion_sinks::units::PublishedUnit;
+use apportion_sinks::units::{PublishedUnit, unit_key};
 use apportion_sinks::{PublishUnit, StagedTable, staged_table};
 use apportion_sources::SourceTable;
 use apportion_spec::pipeline::{CostBasis, Source, SourceFormat};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use datafusion::common::ScalarValue;
 use datafusion::prelude::SessionContext;
+use tokio::sync::Mutex;
 
+use crate::changes::Published;
+use crate::extent;
 use crate::figures;
-use crate::hold::refuse_smaller;
+use crate::hold;
 use crate::ledger::{Ledger, UnitWork};
 use crate::progress::Progress;
 use crate::reconcile;
@@ -73,6 +76,7 @@ pub(crate) async fn normalize(
     run: &Run,
     unit: &Unit<'_>,
     before: Option<&PublishedUnit>,
+    index: &Mutex<Published>,
     ledger: &Ledger,
     work: &mut UnitWork,
     progress: &Progress,
@@ -125,10 +129,17 @@ pub(crate) async fn normalize(
         work.sums(currency, sums);
     }
     source.verify_unchanged().await?;
-    if let Some(before) = before {
-        let limit = run.project.pipeline.runs.hold_when_smaller_by;
-        notes.extend(refuse_smaller(before, staged.rows, &totals, limit, run.accept_smaller)?);
+    let extent = extent::of_charges(&checked, unit.period).await?;
+    let judged = hold::judge(run, unit.source_name(), unit.period, before, &extent).await?;
+    if judged.accepted.is_some() {
+        // Noted first, so that whoever comes after a crash in between need not be asked again.
+        let mut published = index.lock().await;
+        let key = unit_key(FOCUS_CHARGES, Some(unit.source_name()), &unit.period.to_string());
+        published.index.units.entry(key).or_default().high_water = Some(judged.mark.clone());
+        published.index.write(&run.destination.place).await?;
     }
+    notes.extend(judged.accepted);
+    work.mark = Some(judged.mark);
     work.step("reconcile");
 
     let provenance = ledger.provenance(run, work);

@@ -26,7 +26,7 @@ use crate::run::{Run, seconds};
 use crate::survey::TelemetrySurvey;
 use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED, REPORTING_CHARGES};
 use crate::units::{OpenSources, Unit, Units};
-use crate::withdraw::{Orphan, orphans};
+use crate::withdraw::{Orphan, names, orphans};
 
 /// What the periods of one run share.
 struct Work<'a> {
@@ -82,6 +82,10 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
     let survey = if plan.is_some() { take_survey(run).await } else { None };
     let orphans = orphans(&run.project.pipeline, &run.destination, &run.tables, &published, selection).await?;
     let periods: BTreeSet<BillingPeriod> = units.periods().into_iter().chain(orphans.keys().copied()).collect();
+    run.accept_smaller.check(&periods, &names(&run.project.pipeline, &orphans))?;
+    for (source, period, mark) in published.marks() {
+        run.certified.note_mark(&period.to_string(), source, mark);
+    }
     let open: BTreeSet<BillingPeriod> = periods
         .iter()
         .copied()
@@ -215,7 +219,7 @@ impl Work<'_> {
         }
         let phase = Instant::now();
         let orphans = self.orphans.get(&period).map_or(&[][..], Vec::as_slice);
-        if !self.run.accept_smaller && orphans.iter().any(|orphan| !orphan.decided) {
+        if orphans.iter().any(|orphan| orphan.waits(&self.run.accept_smaller, period)) {
             return self.hold(period, orphans).await;
         }
         for orphan in orphans {
@@ -251,7 +255,8 @@ impl Work<'_> {
         let (work, outcome) = loop {
             let mut work = self.ledger.begin(FOCUS_CHARGES, Some(source), period, unit.reasons()).await?;
             let (publishing, was_frugal) = (work.publishing.clone(), self.run.is_frugal());
-            let normalized = normalize(self.run, unit, before.as_ref(), &self.ledger, &mut work, &self.progress);
+            let normalized =
+                normalize(self.run, unit, before.as_ref(), &self.published, &self.ledger, &mut work, &self.progress);
             let outcome = self.run.stop().or(&publishing, normalized).await;
             if !self.run.is_short(&outcome, was_frugal) {
                 break (work, outcome);
@@ -345,6 +350,7 @@ impl Work<'_> {
             telemetry: self.survey.as_ref().map(|it| it.fingerprints(&work.telemetry_spans)).unwrap_or_default(),
             telemetry_spans: work.telemetry_spans.clone(),
             withdrawn: false,
+            high_water: work.mark.clone(),
             rows: entry.rows.unwrap_or_default(),
             sums: entry.sums.clone(),
             allocated: texts(allocation.map(|report| &report.allocated_effective)),
@@ -356,6 +362,9 @@ impl Work<'_> {
             published: entry.published.clone(),
         };
         let key = unit_key(&entry.table, entry.source.as_deref(), &entry.billing_period);
+        if let (Some(source), Some(mark)) = (&entry.source, &work.mark) {
+            self.run.certified.note_mark(&entry.billing_period, source, mark.clone());
+        }
         let mut published = self.published.lock().await;
         published.remember(key, unit);
         published.index.write(&self.run.destination.place).await

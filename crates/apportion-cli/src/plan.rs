@@ -6,16 +6,18 @@ use apportion_sinks::units::{SourceIndex, TelemetryIndex};
 use apportion_spec::{BillingPeriod, Result};
 use serde::Serialize;
 
+use crate::accept::Accepted;
 use crate::args::{ReportFormat, RunArgs};
 use crate::changes::{Decisive, Published};
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
 use crate::output::{self, columns, size};
+use crate::owner;
 use crate::project::{EffectiveLimits, PeriodSelection, Project};
 use crate::survey::TelemetrySurvey;
 use crate::tables::{FOCUS_CHARGES, PUBLISHED, RECONCILIATION, REPORTING_CHARGES, Tables};
 use crate::units::{OpenSources, Unit, Units, bytes, version};
-use crate::withdraw::{Orphan, orphans};
+use crate::withdraw::{Orphan, names, orphans};
 
 #[derive(Debug, Serialize)]
 struct PlannedUnit {
@@ -84,6 +86,8 @@ pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
     let (models, _) = project.models()?;
     let decisive = Decisive { pipeline: &project.pipeline, models: &models };
     let destination = OpenDestination::open(Some(&project), args.destination.as_deref(), args.table_format).await?;
+    let owned = owner::check(&project, &destination.place, args.take_over).await?;
+    let accepted = Accepted::try_new(&args.accept_smaller, &destination.place).await?;
     let limits = EffectiveLimits::new(&args.limits, Some(&project.pipeline));
     let known = SourceIndex::read(&destination.place).await?;
     let sources = OpenSources::open(&project, &args.source, &limits, &known).await?;
@@ -93,8 +97,11 @@ pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
     let survey = TelemetrySurvey::take(&project, &remembered).await.ok();
     let tables = Tables::new(Some(&project.pipeline));
     let orphans = orphans(&project.pipeline, &destination, &tables, &published, &selection).await?;
+    let periods = units.periods().into_iter().chain(orphans.keys().copied()).collect();
+    accepted.check(&periods, &names(&project.pipeline, &orphans))?;
     let mut report = describe(&project, &units, &published, &decisive, survey.as_ref(), destination.shown);
-    report.withdrawals = withdrawals(&orphans, args.accept_smaller);
+    report.notes.splice(0..0, owned.notes);
+    report.withdrawals = withdrawals(&orphans, &accepted);
     match args.format {
         ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report).unwrap_or_default()),
         ReportFormat::Table => output::result(&render(&report)),
@@ -141,10 +148,10 @@ fn describe(
     }
 }
 
-fn withdrawals(orphans: &BTreeMap<BillingPeriod, Vec<Orphan>>, accepted: bool) -> Vec<PlannedWithdrawal> {
+fn withdrawals(orphans: &BTreeMap<BillingPeriod, Vec<Orphan>>, given: &Accepted) -> Vec<PlannedWithdrawal> {
     let all = orphans.iter().flat_map(|(period, orphans)| orphans.iter().map(move |orphan| (period, orphan)));
     all.map(|(period, orphan)| {
-        let accepted = accepted || orphan.decided;
+        let accepted = !orphan.waits(given, *period);
         PlannedWithdrawal {
             billing_period: period.to_string(),
             source: orphan.source.clone(),
@@ -152,7 +159,7 @@ fn withdrawals(orphans: &BTreeMap<BillingPeriod, Vec<Orphan>>, accepted: bool) -
             message: if accepted {
                 format!("what it published would be withdrawn, because {}", orphan.reason)
             } else {
-                orphan.held().message().to_owned()
+                orphan.held(*period).message().to_owned()
             },
         }
     })

@@ -16,6 +16,7 @@ use apportion_spec::{Error, ErrorKind, Result};
 use datafusion::prelude::SessionContext;
 use sha2::{Digest, Sha256};
 
+use crate::accept::Accepted;
 use crate::args::{BackfillArgs, Outputs, ReportFormat, RunArgs};
 use crate::certificate::Certified;
 use crate::destination::OpenDestination;
@@ -23,8 +24,10 @@ use crate::exit::ExitStatus;
 use crate::ledger::UnitWork;
 use crate::observe;
 use crate::output;
+use crate::owner;
 use crate::periods;
 use crate::project::{EffectiveLimits, PeriodSelection, Project, hex};
+use crate::report::RunReport;
 use crate::stop::Stop;
 use crate::summary;
 use crate::tables::Tables;
@@ -46,8 +49,8 @@ pub(crate) struct Run {
     pub(crate) sql_digest: String,
     /// The same with the seeds, which decide about charges and not about their allocation.
     pub(crate) mapping_digest: String,
-    /// Publish months that became suspiciously small as well.
-    pub(crate) accept_smaller: bool,
+    /// What may become suspiciously small.
+    pub(crate) accept_smaller: Accepted,
     /// The destination is ours as long as this is held.
     lock: DestinationLock,
     stop: Stop,
@@ -83,13 +86,14 @@ pub(crate) async fn run(args: &RunArgs, outputs: &Outputs, parallel: usize) -> R
     let (models, _) = project.models()?;
     let engine = Engine::try_new(&engine_options(&limits))?;
     let destination = OpenDestination::open(Some(&project), args.destination.as_deref(), args.table_format).await?;
+    let owned = owner::check(&project, &destination.place, args.take_over).await?;
+    let accept_smaller = Accepted::try_new(&args.accept_smaller, &destination.place).await?;
     let tables = Tables::new(Some(&project.pipeline));
     let run_id = new_run_id();
     let sql_digest = sql_digest(&models);
     let mapping_digest = mapping_digest(&models);
     let owner = LockOwner::this_process(&run_id);
     let lock = DestinationLock::take(&destination.place, owner, LockTiming::default()).await?;
-    let accept_smaller = args.accept_smaller;
     let certified = Certified::default();
     let run = Run {
         project,
@@ -107,7 +111,13 @@ pub(crate) async fn run(args: &RunArgs, outputs: &Outputs, parallel: usize) -> R
         stop,
         certified,
     };
-    let outcome = periods::work(&run, args, &selection, parallel).await;
+    let outcome = async {
+        let owned = owned.claim(&run.project, &run.destination.place, args.take_over).await?;
+        let mut report = periods::work(&run, args, &selection, parallel).await?;
+        report.notes.splice(0..0, owned.notes);
+        Ok(report)
+    };
+    let outcome: Result<RunReport> = outcome.await;
     if let Err(error) = run.lock.release().await {
         tracing::warn!(%error, "the lock of the destination could not be given back; it expires by itself");
     }

@@ -11,6 +11,7 @@ use apportion_sinks::units::PublishedUnit;
 use apportion_sinks::{Format, PartitionValues, Provenance, PublishUnit};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Pipeline, Result, did_you_mean};
 
+use crate::accept::Accepted;
 use crate::changes::Published;
 use crate::destination::OpenDestination;
 use crate::ledger::UnitWork;
@@ -104,15 +105,26 @@ fn described(unit: &PublishedUnit) -> String {
     format!("{} charges, billed {}", grouped(unit.rows.into()), billed.join(" and "))
 }
 
+/// Everything that may be accepted to become smaller, beside the allocation.
+pub(crate) fn names(pipeline: &Pipeline, orphans: &BTreeMap<BillingPeriod, Vec<Orphan>>) -> BTreeSet<String> {
+    let orphans = orphans.values().flatten().map(|orphan| orphan.source.clone());
+    pipeline.sources.iter().map(|source| source.name.clone()).chain(orphans).collect()
+}
+
 impl Orphan {
+    /// Whether a person has to decide what becomes of it.
+    pub(crate) fn waits(&self, accepted: &Accepted, period: BillingPeriod) -> bool {
+        !self.decided && !accepted.accepts(period, &self.source)
+    }
+
     /// Why the month is held back.
-    pub(crate) fn held(&self) -> Error {
+    pub(crate) fn held(&self, period: BillingPeriod) -> Error {
         Error::new(
             ErrorKind::Held,
             format!(
                 "{} are published, but {}: left there they would count beside what replaces them, so the month is \
-                 held back as it is. Put the source back, or withdraw its charges with --accept-smaller",
-                self.what, self.reason
+                 held back as it is. Put the source back, or withdraw its charges with --accept-smaller {period}/{}",
+                self.what, self.reason, self.source
             ),
         )
     }

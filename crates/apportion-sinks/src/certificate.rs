@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use apportion_spec::{Error, ErrorKind, Result};
 
 use crate::destination::{Destination, INTERNAL_FOLDER};
+use crate::extent::Extent;
 use crate::table::{PartitionValues, PublishUnit, Published};
 use crate::{digest, error};
 
@@ -68,6 +69,9 @@ pub struct SourceStatement {
     pub input_digest: String,
     /// Number of charges.
     pub charges: u64,
+    /// The most that any version of them had since a smaller one was last accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high_water: Option<Extent>,
 }
 
 /// What the allocation of the period consists of.

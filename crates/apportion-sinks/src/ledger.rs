@@ -321,6 +321,24 @@ pub async fn read_run(destination: &Destination, run_id: &str) -> Result<Option<
     Ok(run.filter(|run| run.form == FORM))
 }
 
+/// The newest run of a destination whose document can be read. Run ids are in the order of time.
+///
+/// # Errors
+///
+/// Store errors.
+pub async fn newest_run(destination: &Destination) -> Result<Option<RunEntry>> {
+    let mut documents = destination.list(&format!("{INTERNAL_FOLDER}/ledger")).await?;
+    documents.retain(|object| object.location.extension() == Some("json"));
+    for object in documents.into_iter().rev() {
+        match destination.read_json::<RunEntry>(&destination.relative(&object.location)).await {
+            Ok(Some(run)) if run.form == FORM => return Ok(Some(run)),
+            Err(error) if error.kind() != ErrorKind::ContractViolated => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
 /// Every run of a destination, oldest first. Documents that cannot be read are left out and
 /// reported in the log.
 ///

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use apportion_spec::{ErrorKind, Result};
 
 use crate::destination::{Destination, INTERNAL_FOLDER};
+use crate::extent::Extent;
 use crate::ledger::{LedgerSum, PublishedEntry};
 
 /// Form of the document. One of another form is not used.
@@ -57,6 +58,8 @@ pub struct PublishedUnit {
     pub telemetry_spans: Vec<(i64, i64)>,
     /// Whether it is being withdrawn: a person accepted that, and whoever comes next finishes it.
     pub withdrawn: bool,
+    /// The most that any version of the charges had since a smaller one was last accepted.
+    pub high_water: Option<Extent>,
     /// Rows of the unit's first table.
     pub rows: u64,
     /// Sums per cost ledger and currency.

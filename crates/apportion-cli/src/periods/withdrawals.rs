@@ -18,12 +18,12 @@ impl Work<'_> {
     /// Only those of the ledger.
     pub(super) async fn hold(&self, period: BillingPeriod, orphans: &[Orphan]) -> Result<Outcome> {
         let mut outcome = Outcome::default();
-        for orphan in orphans.iter().filter(|orphan| !orphan.decided) {
-            let error = orphan.held();
+        let waiting = || orphans.iter().filter(|orphan| orphan.waits(&self.run.accept_smaller, period));
+        for orphan in waiting() {
+            let error = orphan.held(period);
             outcome.sources.push(self.held(&orphan.source, period, &error).await?);
         }
-        let names: Vec<&str> =
-            orphans.iter().filter(|orphan| !orphan.decided).map(|orphan| orphan.source.as_str()).collect();
+        let names: Vec<&str> = waiting().map(|orphan| orphan.source.as_str()).collect();
         let waits = Error::new(
             ErrorKind::Held,
             format!("waits until it is decided what becomes of the published charges of {}", names.join(", ")),

@@ -188,7 +188,7 @@ fn a_withdrawal_killed_at_any_write_is_finished_by_the_next_run() {
         let renamed = pipeline("s3://acme/", format, "").replace("  bill: {", "  invoice: {");
         world.workspace.write("pipeline.yaml", renamed.as_bytes());
         world.keep();
-        let accept = ["run", "pipeline.yaml", "--accept-smaller"];
+        let accept = ["run", "pipeline.yaml", "--accept-smaller", "2026-01"];
         world.server.forget_requests();
         assert!(world.output(&accept).status.success());
         let writes =

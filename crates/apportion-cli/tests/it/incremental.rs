@@ -135,7 +135,7 @@ fn a_month_that_shrinks_is_held_back_until_it_is_accepted() {
     }
     assert!(content(&workspace, "tables") == before, "nothing of the held month is visible");
     assert_eq!(workspace.run(&["run", "pipeline.yaml"]).status.code(), Some(3), "it stays held back");
-    let accepted = workspace.run_ok(&["run", "pipeline.yaml", "--accept-smaller"]);
+    let accepted = workspace.run_ok(&["run", "pipeline.yaml", "--accept-smaller", "2026-03/bill"]);
     let told = transcript(&accepted, &[]);
     assert!(told.contains("by --accept-smaller: rows from 3 to 1"), "{told}");
     assert_eq!(done(&run(&workspace, &[])), Vec::<&str>::new());

@@ -486,7 +486,7 @@ fn a_certificate_is_withdrawn_before_tables_change() {
     let restated = std::fs::read(workspace.path("USD/bill.parquet")).expect("bill");
     workspace.write("EUR/bill.parquet", &restated);
     currency::pipeline(&workspace, "reporting:\n  currency: EUR\n  rates: {}\n");
-    let output = workspace.run(&["run", "pipeline.yaml", "--accept-smaller"]);
+    let output = workspace.run(&["run", "pipeline.yaml", "--accept-smaller", "2026-01"]);
     assert!(!output.status.success(), "{}", transcript(&output, &[]));
     assert!(!certificate.exists(), "the charges are not those that were certified");
     let (code, report) = verify(&workspace, "tables", &[]);

@@ -41,7 +41,7 @@ fn a_renamed_source_is_not_counted_twice() {
         let planned = workspace.run_ok(&["plan", "pipeline.yaml"]);
         let planned = String::from_utf8_lossy(&planned.stdout).into_owned();
         let message = "3 charges, billed USD 117.75 are published, but the pipeline has no source `bill`";
-        assert!(planned.contains(message) && planned.contains("--accept-smaller"), "{planned}");
+        assert!(planned.contains(message) && planned.contains("--accept-smaller 2026-01/bill"), "{planned}");
         let held = run(&workspace, 3, &[]);
         assert_eq!(held.len(), 9);
         assert!(held.iter().all(|unit| unit.ends_with("held")), "{held:?}");
@@ -49,10 +49,15 @@ fn a_renamed_source_is_not_counted_twice() {
         // The same where nothing but the tables remembers.
         std::fs::remove_file(workspace.path("tables/_apportion/units.json")).expect("index");
         assert!(run(&workspace, 3, &[]).iter().all(|unit| unit.ends_with("held")));
-        let accepted = run(&workspace, 0, &["--accept-smaller"]);
+        // One month at a time, by name.
+        let january = run(&workspace, 3, &["--accept-smaller", "2026-01/bill", "--accept-smaller", "2026-02/invoice"]);
+        assert_eq!(&january[..2], ["2026-01 bill withdrawn", "2026-01 invoice published"], "{january:?}");
+        assert_eq!(january.iter().filter(|unit| unit.ends_with("held")).count(), 6, "{january:?}");
+        assert_eq!((billed(&workspace, "focus_charges"), billed(&workspace, "allocated_charges")), published);
+        let accepted = run(&workspace, 0, &["--accept-smaller", "2026-02/bill", "--accept-smaller", "2026-03"]);
         assert_eq!(
-            &accepted[..2],
-            ["2026-01 bill withdrawn".to_owned(), "2026-01 invoice published".to_owned()],
+            &accepted[1..3],
+            ["2026-02 bill withdrawn".to_owned(), "2026-02 invoice published".to_owned()],
             "{accepted:?}"
         );
         assert_eq!((billed(&workspace, "focus_charges"), billed(&workspace, "allocated_charges")), published);
@@ -93,7 +98,7 @@ fn months_that_a_source_leaves_out_are_withdrawn() {
         "2026-03 allocation held",
     ];
     assert_eq!(held, expected);
-    let withdrawn = run(&workspace, 0, &["--accept-smaller"]);
+    let withdrawn = run(&workspace, 0, &["--accept-smaller", "2026-03/bill"]);
     assert_eq!(withdrawn, expected.map(|unit| unit.replace("held", "withdrawn")));
     let months =
         [["2026-01".to_owned(), "117.750000000000".to_owned()], ["2026-02".to_owned(), "117.750000000000".to_owned()]];

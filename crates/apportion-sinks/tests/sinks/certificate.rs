@@ -24,6 +24,7 @@ fn certificate(period: &str, run: &str) -> Certificate {
             run_id: run.to_owned(),
             input_digest: "i".to_owned(),
             charges: 5,
+            high_water: None,
         }],
         allocation: None,
         totals: Vec::new(),

@@ -407,8 +407,9 @@ pub struct Runs {
     /// something they were made from changed; those never published are left to `backfill`. Without it every
     /// period of the sources is looked at.
     pub look_back: Option<u32>,
-    /// A month whose rows, billed or effective cost fall by more than this share is held back until it is
-    /// accepted with `--accept-smaller`. Default 0.5; 1 never holds anything back.
+    /// A month whose rows, billed or effective cost fall by more than this share, or that loses a day with charges,
+    /// is held back until it is accepted with `--accept-smaller YYYY-MM/SOURCE`. Default 0.5; 1 never holds
+    /// anything back.
     pub hold_when_smaller_by: Option<Decimal>,
 }
 
