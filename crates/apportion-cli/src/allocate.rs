@@ -16,6 +16,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::prelude::SessionContext;
 
 use crate::figures;
+use crate::hold;
 use crate::ledger::{Ledger, UnitWork};
 use crate::normalize::judge;
 use crate::reconcile;
@@ -112,6 +113,7 @@ impl<'a> Allocation<'a> {
         let mut report = figures::allocation(&context, period).await?;
         report.rows = staged.iter().filter(|it| it.spec.name == ALLOCATED_CHARGES).map(|it| it.table.rows).sum();
         work.entry.rows = Some(report.rows);
+        notes.extend(hold::allocation::judge(run, &context, period, before, &report).await?);
         for (currency, sums) in &report.totals {
             work.sums(currency, sums);
         }

@@ -104,14 +104,17 @@ impl Certified {
 ///
 /// # Errors
 /// Those of reading the published tables and of the destination's store.
-pub(crate) async fn settle(run: &Run, period: BillingPeriod, complete: bool) -> Result<()> {
+///
+/// `certified` says whether the certificate it had can be read, with the configuration it names.
+pub(crate) async fn settle(run: &Run, period: BillingPeriod, complete: bool, certified: bool) -> Result<()> {
     let place = &run.destination.place;
     let noted = run.certified.periods().remove(&period.to_string());
     match noted {
         Some(noted) if complete => certify(run, period, &noted.published, noted.earlier.as_ref()).await,
         Some(Noted { earlier: Some(earlier), changed: false, .. }) => write_certificate(place, &earlier).await,
-        None if complete && read_certificate(place, &period.to_string()).await?.is_none() => {
-            certify(run, period, &[], None).await
+        None if complete && !certified => {
+            let earlier = run.certified.earlier(place, period).await?;
+            certify(run, period, &[], earlier.as_ref()).await
         }
         _ => Ok(()),
     }

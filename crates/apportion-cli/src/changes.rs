@@ -8,14 +8,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use apportion_engine::ModelGraph;
-use apportion_sinks::Extent;
 use apportion_sinks::units::{PublishedUnit, UnitIndex, object_sizes};
+use apportion_sinks::{Documents, Extent, ForeignObject, Format};
 use apportion_spec::pipeline::SourceFormat;
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Pipeline, Result};
 use object_store::ObjectMeta;
 use sha2::{Digest, Sha256};
 
 use crate::destination::OpenDestination;
+use crate::foreign;
 use crate::normalize::models_of;
 use crate::project::hex;
 use crate::survey::TelemetrySurvey;
@@ -28,6 +29,12 @@ pub(crate) struct Published {
     pub(crate) index: UnitIndex,
     /// Sizes of the objects that are there.
     sizes: BTreeMap<String, u64>,
+    /// What lies beside the tables.
+    pub(crate) documents: Documents,
+    /// Whether every partition has a document that says what it holds.
+    described: bool,
+    /// What lies in the folders of the tables and was published by no run.
+    pub(crate) foreign: Vec<ForeignObject>,
     /// Every unit is done, changed or not.
     forced: bool,
 }
@@ -40,9 +47,9 @@ impl Published {
     ///
     /// # Errors
     /// Those of the destination's store; [`ErrorKind::Config`] when the tables have another format.
-    pub(crate) async fn read(destination: &OpenDestination, forced: bool) -> Result<Self> {
-        let format = destination.format_name();
-        let destination = &destination.place;
+    pub(crate) async fn read(opened: &OpenDestination, forced: bool) -> Result<Self> {
+        let format = opened.format_name();
+        let destination = &opened.place;
         let mut index = UnitIndex::read(destination).await?;
         if !index.table_format.is_empty() && index.table_format != format {
             let message = format!(
@@ -52,13 +59,25 @@ impl Published {
             return Err(Error::new(ErrorKind::Config, message));
         }
         index.table_format = format;
-        let sizes = object_sizes(destination, &PUBLISHED).await?;
-        Ok(Self { index, sizes, forced })
+        let mut sizes = object_sizes(destination, &PUBLISHED).await?;
+        let strayed = foreign::find(opened, &index, &sizes).await?;
+        // Objects of a Delta table lie there for a while after no version holds them any more.
+        sizes.retain(|object, _| !strayed.dropped.contains(object));
+        let documents = Documents::survey(destination, &index.documents).await?;
+        let described = opened.sink.format() == Format::Parquet;
+        Ok(Self { index, sizes, documents, described, foreign: strayed.foreign, forced })
     }
 
     /// A destination without anything.
     pub(crate) fn nothing() -> Self {
-        Self { index: UnitIndex::default(), sizes: BTreeMap::new(), forced: false }
+        Self {
+            index: UnitIndex::default(),
+            sizes: BTreeMap::new(),
+            documents: Documents::default(),
+            described: false,
+            foreign: Vec::new(),
+            forced: false,
+        }
     }
 
     /// The published charges of a source.
@@ -177,6 +196,7 @@ impl Published {
     pub(crate) fn remember(&mut self, key: String, unit: PublishedUnit) {
         for entry in &unit.published {
             self.sizes.extend(entry.objects.iter().cloned().zip(entry.bytes.iter().copied()));
+            self.documents.states.extend(entry.objects.iter().filter_map(|object| folder(object)).map(str::to_owned));
         }
         self.index.units.insert(key, unit);
     }
@@ -203,8 +223,18 @@ impl Published {
         if let Some((object, _)) = gone {
             reasons.push(format!("`{object}` is no longer what was published"));
         }
+        let mut folders = unit.published.iter().filter_map(|entry| folder(entry.objects.first()?));
+        let lost = folders.find(|folder| self.described && !self.documents.states.contains(*folder));
+        if let Some(folder) = lost {
+            reasons.push(format!("the document that says what `{folder}` holds is missing or cannot be read"));
+        }
         reasons
     }
+}
+
+/// The folder of an object.
+fn folder(object: &str) -> Option<&str> {
+    object.rsplit_once('/').map(|(folder, _)| folder)
 }
 
 /// Digests of what decides about units today.

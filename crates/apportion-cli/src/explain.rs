@@ -30,7 +30,7 @@ use crate::exit::ExitStatus;
 use crate::money::Money;
 use crate::output;
 use crate::project::{EffectiveLimits, Project};
-use crate::published::{PublishedPeriod, selected_periods};
+use crate::published::{PublishedPeriod, of_the_data, selected_periods};
 use crate::rows::{Row, rows};
 use crate::staging::{Staging, query_error, quoted};
 use crate::tables::{ALLOCATED_CHARGES, DRIVER_QUANTITIES, FOCUS_CHARGES, Tables, UNIT_ECONOMICS_MONTHLY};
@@ -67,7 +67,9 @@ pub(crate) async fn explain(args: &ExplainArgs) -> Result<ExitStatus> {
     selected_periods(&destination, &[args.period]).await?;
     let context = Engine::try_new(&crate::run::engine_options(&limits))?.new_context();
     let own = open(&context, &destination, args.period).await?;
-    let certificate = read_certificate(&destination.place, &args.period.to_string()).await?;
+    let certificate = read_certificate(&destination.place, &args.period.to_string()).await;
+    // A damaged one is `verify`'s to report; the tables still say what they say.
+    let certificate = certificate.or_else(|error| of_the_data(error).map(|_| None))?;
     let staging = Staging::try_new(&limits.work_directory, limits.jobs)?;
     let models = ModelGraph::embedded()?;
     let explainer = Explainer { args, context, destination, models, project, certificate, staging, own };

@@ -4,6 +4,8 @@
 //! What counts is what is published: the table itself, the certificate, and the index, whichever of them is
 //! left, and of all of them the most since a smaller month was last accepted.
 
+pub(crate) mod allocation;
+
 use std::collections::BTreeSet;
 
 use apportion_sinks::Extent;

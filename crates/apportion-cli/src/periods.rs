@@ -5,8 +5,8 @@ mod withdrawals;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use apportion_sinks::keep_configuration;
 use apportion_sinks::units::{PublishedUnit, SourceIndex, TelemetryIndex, unit_key};
-use apportion_sinks::{certified_periods, keep_configuration};
 use apportion_spec::{BillingPeriod, Error, Result};
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
@@ -16,6 +16,8 @@ use crate::args::RunArgs;
 use crate::certificate::settle;
 use crate::changes::{Decisive, ENGINE_VERSION, Published};
 use crate::check::plan_rules;
+use crate::documents;
+use crate::foreign::{self, ForeignReport};
 use crate::ledger::{Ledger, UnitWork};
 use crate::money::Money;
 use crate::normalize::normalize;
@@ -79,7 +81,8 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
     let sources = open_sources(run, &args.source).await?;
     let mut published = Published::read(&run.destination, args.force).await?;
     let units = sources.discover(selection, &published, &decisive).await?;
-    let survey = if plan.is_some() { take_survey(run).await } else { None };
+    let mut notes = Vec::new();
+    let survey = if plan.is_some() { take_survey(run, &mut notes).await } else { None };
     let orphans = orphans(&run.project.pipeline, &run.destination, &run.tables, &published, selection).await?;
     let periods: BTreeSet<BillingPeriod> = units.periods().into_iter().chain(orphans.keys().copied()).collect();
     run.accept_smaller.check(&periods, &names(&run.project.pipeline, &orphans))?;
@@ -108,6 +111,7 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
         destination: run.destination.shown.clone(),
         table_format: run.destination.format_name(),
         notes: units.notes.clone(),
+        foreign: published.foreign.iter().map(ForeignReport::from).collect(),
         unlisted: units.unlisted.iter().map(|(name, error)| (name.clone(), Failure::from(error))).collect(),
         ..RunReport::default()
     };
@@ -115,6 +119,10 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
         tracing::error!(source, "{error}");
     }
     report.seconds.insert("discover".to_owned(), seconds(started));
+    report.notes.extend(notes);
+    report.notes.extend(documents::heal(run, &published).await?);
+    let certificates = published.documents.certified();
+    let strayed = published.documents.whole != published.index.documents;
     let ledger = Ledger::start(run).await?;
     remember_listings(run, &units, &mut published).await?;
     if !open.is_empty() {
@@ -132,7 +140,7 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
         published: Mutex::new(published),
         survey,
         allocation,
-        certificates: certified_periods(&run.destination.place).await?,
+        certificates,
         orphans,
         ledger,
         progress,
@@ -150,6 +158,9 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
     let statuses = report.sources.iter().map(|unit| unit.status);
     for status in statuses.chain(report.allocations.iter().map(|unit| unit.status)) {
         up_to_date += u64::from(status == Status::UpToDate);
+    }
+    if strayed || !open.is_empty() {
+        documents::remember(run, &mut *work.published.lock().await).await?;
     }
     work.ledger.finish(up_to_date).await?;
     report.stopped = run.stop().is_asked();
@@ -175,9 +186,12 @@ async fn open_sources<'a>(run: &'a Run, names: &[String]) -> Result<OpenSources<
 
 /// Lists the telemetry and remembers which days its objects cover. A telemetry that cannot be
 /// listed fails the allocations that read it, not the run.
-async fn take_survey(run: &Run) -> Option<TelemetrySurvey> {
+async fn take_survey(run: &Run, notes: &mut Vec<String>) -> Option<TelemetrySurvey> {
     let place = &run.destination.place;
     let remembered = TelemetryIndex::read(place).await.unwrap_or_default();
+    if remembered.damaged {
+        notes.push("`_apportion/telemetry.json` could not be read: it is written again".to_owned());
+    }
     let survey = match TelemetrySurvey::take(&run.project, &remembered).await {
         Ok(survey) => survey,
         Err(error) => {
@@ -219,6 +233,10 @@ impl Work<'_> {
         }
         let phase = Instant::now();
         let orphans = self.orphans.get(&period).map_or(&[][..], Vec::as_slice);
+        let foreign = foreign::refusal(&self.published.lock().await.foreign, period);
+        if let Some(error) = foreign {
+            return self.hold_for(period, &error).await;
+        }
         if orphans.iter().any(|orphan| orphan.waits(&self.run.accept_smaller, period)) {
             return self.hold(period, orphans).await;
         }
@@ -233,8 +251,9 @@ impl Work<'_> {
         if self.run.project.pipeline.allocation.is_some() && !self.run.stop().is_asked() {
             outcome.allocation = Some(self.allocation(period).await?);
         }
-        if outcome.computed() || !self.certificates.contains(&period.to_string()) {
-            settle(self.run, period, outcome.is_complete() && !self.run.stop().is_asked()).await?;
+        let certified = self.certificates.contains(&period.to_string());
+        if outcome.computed() || !certified {
+            settle(self.run, period, outcome.is_complete() && !self.run.stop().is_asked(), certified).await?;
         }
         outcome.allocating = seconds(phase);
         Ok(outcome)

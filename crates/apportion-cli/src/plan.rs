@@ -11,6 +11,7 @@ use crate::args::{ReportFormat, RunArgs};
 use crate::changes::{Decisive, Published};
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
+use crate::foreign::ForeignReport;
 use crate::output::{self, columns, size};
 use crate::owner;
 use crate::project::{EffectiveLimits, PeriodSelection, Project};
@@ -43,6 +44,8 @@ struct PlanReport {
     rules: Vec<PlannedRule>,
     writes: Vec<String>,
     withdrawals: Vec<PlannedWithdrawal>,
+    /// Objects in the folders of the tables that no run published; what would be published beside them waits.
+    foreign: Vec<ForeignReport>,
     /// Sources that could not be listed, and why.
     unlisted: BTreeMap<String, String>,
     notes: Vec<String>,
@@ -143,6 +146,7 @@ fn describe(
         allocations,
         rules: rules.collect(),
         withdrawals: Vec::new(),
+        foreign: published.foreign.iter().map(ForeignReport::from).collect(),
         unlisted: units.unlisted.iter().map(|(name, error)| (name.clone(), error.to_string())).collect(),
         notes: units.notes.clone(),
     }
@@ -237,6 +241,9 @@ fn render(report: &PlanReport) -> String {
     }
     for (source, error) in &report.unlisted {
         text.push_str(&format!("\n  {source}: could not be listed: {error}"));
+    }
+    for foreign in &report.foreign {
+        text.push_str(&format!("\n  {}: {}", foreign.object, foreign.message));
     }
     for withdrawal in &report.withdrawals {
         text.push_str(&format!("\n  {} {}: {}", withdrawal.billing_period, withdrawal.source, withdrawal.message));

@@ -8,6 +8,7 @@ use apportion_spec::{BillingPeriod, Error, ErrorKind};
 use serde::Serialize;
 
 use crate::exit::ExitStatus;
+use crate::foreign::ForeignReport;
 use crate::money::Money;
 use crate::unmapped::Unmapped;
 
@@ -26,6 +27,8 @@ pub(crate) struct RunReport {
     pub(crate) sources: Vec<SourceUnitReport>,
     /// Sources that could not be listed at all: nothing of them was looked at.
     pub(crate) unlisted: BTreeMap<String, Failure>,
+    /// Objects in the folders of the tables that no run published.
+    pub(crate) foreign: Vec<ForeignReport>,
     /// Allocation per billing period.
     pub(crate) allocations: Vec<AllocationReport>,
     /// What the reader should know about the run as a whole.
@@ -227,8 +230,9 @@ impl RunReport {
     pub(crate) fn exit_status(&self) -> ExitStatus {
         let sources = self.sources.iter().filter_map(|unit| unit.error.as_ref());
         let allocations = self.allocations.iter().filter_map(|unit| unit.error.as_ref());
+        let foreign = self.foreign.iter().any(|it| it.counted).then_some(ExitStatus::CheckFailed);
         let stopped = self.stopped.then_some(ExitStatus::Stopped);
         let failures = sources.chain(allocations).chain(self.unlisted.values());
-        failures.map(|failure| failure.status).chain(stopped).max().unwrap_or(ExitStatus::Success)
+        failures.map(|failure| failure.status).chain(stopped).chain(foreign).max().unwrap_or(ExitStatus::Success)
     }
 }

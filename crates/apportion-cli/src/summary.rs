@@ -42,8 +42,10 @@ fn up_to_date(text: &mut String, report: &RunReport) {
     let sources = report.sources.iter().filter(|unit| unit.status == Status::UpToDate).count();
     let allocations = report.allocations.iter().filter(|unit| unit.status == Status::UpToDate).count();
     if sources + allocations > 0 {
-        let all =
-            sources == report.sources.len() && allocations == report.allocations.len() && report.unlisted.is_empty();
+        let all = sources == report.sources.len()
+            && allocations == report.allocations.len()
+            && report.unlisted.is_empty()
+            && report.foreign.is_empty();
         let lead = if all { "Everything is up to date" } else { "Up to date" };
         let _ = writeln!(text, "{lead}: {sources} months of charges, {allocations} allocations\n");
     }
@@ -158,7 +160,8 @@ fn notes(text: &mut String, report: &RunReport) {
         unit.notes.iter().map(move |note| format!("  {} allocation: {}", unit.billing_period, first_line(note)))
     });
     let run = report.notes.iter().map(|note| format!("  {note}"));
-    let lines: Vec<String> = run.chain(sources).chain(allocations).collect();
+    let foreign = report.foreign.iter().filter(|it| !it.counted).map(|it| format!("  {}: {}", it.object, it.message));
+    let lines: Vec<String> = run.chain(foreign).chain(sources).chain(allocations).collect();
     if !lines.is_empty() {
         let _ = writeln!(text, "Worth knowing\n{}\n", lines.join("\n"));
     }
@@ -177,7 +180,8 @@ fn failures(text: &mut String, report: &RunReport) {
         unit.error.as_ref().map(|error| format!("  {} allocation: {}", unit.billing_period, error.message))
     });
     let unlisted = report.unlisted.iter().map(|(source, error)| format!("  {source}: {}", error.message));
-    let lines: Vec<String> = unlisted.chain(sources).chain(allocations).collect();
+    let foreign = report.foreign.iter().filter(|it| it.counted).map(|it| format!("  {}: {}", it.object, it.message));
+    let lines: Vec<String> = foreign.chain(unlisted).chain(sources).chain(allocations).collect();
     if !lines.is_empty() {
         let lead = if report.stopped { "Stopped or failed" } else { "Failed or held back" };
         let _ = writeln!(text, "{lead}; what was published before is untouched\n{}\n", lines.join("\n"));

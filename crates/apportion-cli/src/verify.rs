@@ -10,11 +10,15 @@ mod period;
 mod report;
 mod splits;
 
+pub(crate) use self::report::Finding;
+
 use apportion_engine::{Engine, ModelGraph};
+use apportion_sinks::ForeignObject;
 use apportion_spec::Result;
 
 use self::report::VerifyReport;
 use crate::args::{ReportFormat, VerifyArgs};
+use crate::changes::Published;
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
 use crate::output;
@@ -29,6 +33,8 @@ struct Verifier {
     destination: OpenDestination,
     limits: EffectiveLimits,
     project: Option<Project>,
+    /// What lies among the tables and no run published.
+    foreign: Vec<ForeignObject>,
     /// Digest of every SQL model of this program.
     sql_digest: String,
 }
@@ -46,11 +52,20 @@ pub(crate) async fn verify(args: &VerifyArgs) -> Result<ExitStatus> {
     let engine = Engine::try_new(&crate::run::engine_options(&limits))?;
     let sql_digest = crate::run::sql_digest(&models);
     let periods = selected_periods(&destination, &args.period).await?;
-    let verifier = Verifier { engine, models, destination, limits, project, sql_digest };
+    let foreign = Published::read(&destination, false).await?.foreign;
+    let placed =
+        |object: &&ForeignObject| periods.iter().any(|period| object.billing_period == Some(period.to_string()));
+    let elsewhere: Vec<Finding> = foreign
+        .iter()
+        .filter(|object| object.counted && args.period.is_empty() && !placed(object))
+        .map(Finding::from)
+        .collect();
+    let verifier = Verifier { engine, models, destination, limits, project, sql_digest, foreign };
     let mut report = VerifyReport {
         destination: verifier.destination.shown.clone(),
         table_format: verifier.destination.format_name(),
-        ties: true,
+        ties: elsewhere.is_empty(),
+        foreign: elsewhere,
         periods: Vec::new(),
     };
     for period in periods {

@@ -261,7 +261,11 @@ pub struct Configuration {
 pub async fn keep_configuration(destination: &Destination, configuration: &Configuration) -> Result<String> {
     let digest = digest::hex(&Sha256::digest(configuration.text.as_bytes()));
     let name = configuration_document(&digest);
-    if destination.head(&name).await?.is_none() {
+    let kept = match read_configuration(destination, &digest).await {
+        Err(error) if error.kind() == ErrorKind::ContractViolated => None,
+        other => other?,
+    };
+    if kept.is_none() {
         destination.write_json(&name, configuration).await?;
     }
     Ok(digest)

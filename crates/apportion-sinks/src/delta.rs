@@ -13,6 +13,7 @@
 
 mod actions;
 mod commit;
+mod foreign;
 mod history;
 mod leftovers;
 mod schema;
@@ -32,6 +33,7 @@ use tokio::sync::OnceCell;
 use apportion_spec::{Error, ErrorKind, Result};
 
 use crate::destination::Destination;
+use crate::foreign::{Listed, Strayed};
 use crate::sink::TableSink;
 use crate::table::{
     ColumnLayout, Format, PartitionValues, PartitionVersion, PublishUnit, Published, TableObject, TableSpec,
@@ -194,6 +196,10 @@ impl TableSink for DeltaSink {
 
     async fn leftovers(&self, table: &TableSpec, retention: &Retention) -> Result<Vacuumed> {
         leftovers::find(self, table, retention).await
+    }
+
+    async fn strayed(&self, table: &TableSpec, listed: Listed<'_>, last_version: Option<u64>) -> Result<Strayed> {
+        foreign::find(self, table, listed, last_version).await
     }
 
     async fn ledger_entries_in_use(&self, table: &TableSpec) -> Result<BTreeSet<String>> {

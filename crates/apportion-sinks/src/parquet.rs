@@ -20,11 +20,12 @@
 //! `pandas.read_parquet` must be told `partitioning=None`, because they type folder names as
 //! dictionaries and then refuse the plain column.
 
+mod foreign;
 mod leftovers;
 mod state;
 mod versions;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use object_store::ObjectMeta;
@@ -33,6 +34,7 @@ use apportion_spec::{Error, ErrorKind, Result};
 
 use crate::destination::Destination;
 use crate::digest;
+use crate::foreign::{Listed, Strayed, is_counted, is_part_name, is_temporary, refusal};
 use crate::sink::TableSink;
 use crate::table::{
     ColumnLayout, Format, PartitionValues, PartitionVersion, PublishUnit, Published, TableObject, TableSpec,
@@ -41,6 +43,7 @@ use crate::table::{
 use crate::vacuum::{Retention, Vacuumed};
 use crate::writer::part_name;
 
+pub(crate) use state::read_document as read_state_document;
 use state::{PartState, PartitionState};
 
 /// Publishes plain Parquet tables.
@@ -78,7 +81,7 @@ impl ParquetSink {
         Ok(())
     }
 
-    /// Step 4. Returns what is left, in part order.
+    /// Step 4. Returns what is left, in part order. What others put there and no reader counts stays.
     async fn delete_others(&self, place: &Place, parts: usize) -> Result<(Vec<ObjectMeta>, Vec<String>)> {
         let wanted: BTreeSet<String> = (0..parts).map(part_name).collect();
         let mut kept = Vec::new();
@@ -86,7 +89,7 @@ impl ParquetSink {
         for object in self.destination.list(&place.folder).await? {
             if object.location.filename().is_some_and(|name| wanted.contains(name)) {
                 kept.push(object);
-            } else {
+            } else if object.location.filename().is_some_and(|name| is_part_name(name) || is_temporary(name)) {
                 self.destination.delete(&object.location).await?;
                 deleted.push(self.destination.relative(&object.location));
             }
@@ -176,8 +179,21 @@ impl TableSink for ParquetSink {
 
     async fn publish(&self, unit: &PublishUnit) -> Result<Published> {
         let place = Place::try_new(&unit.table, &unit.partition)?;
-        let mut state = state::read(&self.destination, &place).await?.unwrap_or_default();
-        let found = self.destination.list(&place.folder).await?;
+        let state = state::read(&self.destination, &place).await?;
+        let listed = self.destination.list(&place.folder).await?;
+        let ours = |object: &&ObjectMeta| {
+            object.location.filename().is_some_and(|file| foreign::is_ours(state.as_ref(), file, true))
+        };
+        // Readers would count it beside what is published here, and deleting it would be somebody's loss.
+        let counted = |object: &&ObjectMeta| is_counted(object.location.as_ref());
+        if let Some(object) = listed.iter().filter(counted).find(|object| !ours(object)) {
+            return Err(refusal(&self.destination.relative(&object.location)));
+        }
+        let found: Vec<ObjectMeta> = listed.iter().filter(ours).cloned().collect();
+        let mut state = match state {
+            Some(state) => state,
+            None => state::lost(&self.destination, &place).await?,
+        };
         let names: Vec<String> = (0..unit.parts.len()).map(part_name).collect();
         let objects: Vec<String> = names.iter().map(|name| place.object(name)).collect();
         let intact = state::intact(&state, &found, unit);
@@ -221,16 +237,15 @@ impl TableSink for ParquetSink {
             .with("run", run.unwrap_or_default()));
         }
         let folder = self.destination.location(&table.name);
+        let states: BTreeMap<PartitionValues, PartitionState> = states.into_iter().collect();
         let mut objects = Vec::new();
         for meta in self.destination.list(&table.name).await? {
             let Some(rest) = meta.location.prefix_match(&folder) else { continue };
             let segments: Vec<String> = rest.map(|part| part.as_ref().to_owned()).collect();
             let Some((file, folders)) = segments.split_last() else { continue };
-            if file.starts_with('.') || !file.ends_with(".parquet") {
-                continue;
-            }
             let Some(partition) = parse_partition(table, folders) else { continue };
-            if matches(&partition, filter) {
+            // What no run published is not part of the table.
+            if matches(&partition, filter) && foreign::is_ours(states.get(&partition), file, true) {
                 objects.push(TableObject { meta, partition });
             }
         }
@@ -282,13 +297,17 @@ impl TableSink for ParquetSink {
         leftovers::find(&self.destination, table, retention).await
     }
 
+    async fn strayed(&self, table: &TableSpec, listed: Listed<'_>, _last_version: Option<u64>) -> Result<Strayed> {
+        foreign::find(&self.destination, table, listed).await
+    }
+
     async fn ledger_entries_in_use(&self, table: &TableSpec) -> Result<BTreeSet<String>> {
         leftovers::ledger_entries(&self.destination, table).await
     }
 }
 
 /// The partition of the folders between a table and a file, or `None` if they are none.
-fn parse_partition(table: &TableSpec, folders: &[String]) -> Option<PartitionValues> {
+pub(crate) fn parse_partition(table: &TableSpec, folders: &[String]) -> Option<PartitionValues> {
     if folders.len() != table.partition_by.len() {
         return None;
     }

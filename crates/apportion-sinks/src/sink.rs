@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use apportion_spec::Result;
 
 use crate::destination::Destination;
+use crate::foreign::{Listed, Strayed};
 use crate::table::{
     ColumnLayout, Format, PartitionValues, PartitionVersion, PublishUnit, Published, TableObject, TableSpec,
     TableVersion,
@@ -80,6 +81,14 @@ pub trait TableSink: std::fmt::Debug + Send + Sync {
     /// `Config` if the retention is too short for the format, or if nothing says what the objects
     /// in the table's folder are.
     async fn leftovers(&self, table: &TableSpec, retention: &Retention) -> Result<Vacuumed>;
+
+    /// What lies in the table's folder and was not published by us, and what was and is no longer part of the table.
+    /// `last_version` is the table's version after the last publication that is remembered, where the format has one.
+    ///
+    /// # Errors
+    ///
+    /// Store errors.
+    async fn strayed(&self, table: &TableSpec, listed: Listed<'_>, last_version: Option<u64>) -> Result<Strayed>;
 
     /// The ledger documents, relative to the destination, that versions of the table name as
     /// their origin.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use apportion_spec::{ErrorKind, Result};
 
 use crate::destination::{Destination, INTERNAL_FOLDER};
+use crate::documents::KnownDocument;
 use crate::extent::Extent;
 use crate::ledger::{LedgerSum, PublishedEntry};
 
@@ -26,6 +27,12 @@ pub struct UnitIndex {
     /// Format of the tables; empty where an older version wrote the index.
     #[serde(default)]
     pub table_format: String,
+    /// The documents beside the tables, as they looked when they were known to be whole.
+    #[serde(default)]
+    pub documents: BTreeMap<String, KnownDocument>,
+    /// Whether there was an index that could not be read.
+    #[serde(skip)]
+    pub damaged: bool,
     /// Units by table, source (empty for the period as a whole) and billing period; see [`unit_key`].
     pub units: BTreeMap<String, PublishedUnit>,
 }
@@ -82,7 +89,13 @@ impl PublishedUnit {
 
 impl Default for UnitIndex {
     fn default() -> Self {
-        Self { form: FORM, table_format: String::new(), units: BTreeMap::new() }
+        Self {
+            form: FORM,
+            table_format: String::new(),
+            documents: BTreeMap::new(),
+            damaged: false,
+            units: BTreeMap::new(),
+        }
     }
 }
 
@@ -111,11 +124,11 @@ impl UnitIndex {
             Ok(None) => Ok(Self::default()),
             Ok(Some(index)) => {
                 tracing::warn!(form = index.form, "the index of units has another form; every unit is done again");
-                Ok(Self::default())
+                Ok(Self { damaged: true, ..Self::default() })
             }
             Err(error) if error.kind() == ErrorKind::ContractViolated => {
                 tracing::warn!(%error, "the index of units cannot be read; every unit is done again");
-                Ok(Self::default())
+                Ok(Self { damaged: true, ..Self::default() })
             }
             Err(error) => Err(error),
         }
@@ -170,6 +183,9 @@ pub async fn object_sizes(destination: &Destination, tables: &[&str]) -> Result<
 /// only objects that are new must be opened to find out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TelemetryIndex {
+    /// Whether there was an index that could not be read.
+    #[serde(skip)]
+    pub damaged: bool,
     /// By telemetry and object.
     pub objects: BTreeMap<String, BTreeMap<String, ObjectSpan>>,
 }
@@ -195,7 +211,10 @@ impl TelemetryIndex {
     /// Store errors.
     pub async fn read(destination: &Destination) -> Result<Self> {
         match destination.read_json(&Self::document()).await {
-            Err(error) if error.kind() == ErrorKind::ContractViolated => Ok(Self::default()),
+            Err(error) if error.kind() == ErrorKind::ContractViolated => {
+                tracing::warn!(%error, "the index of telemetry cannot be read; every object is opened again");
+                Ok(Self { damaged: true, ..Self::default() })
+            }
             other => other.map(Option::unwrap_or_default),
         }
     }

@@ -19,6 +19,7 @@ use object_store::ObjectMeta;
 use apportion_spec::{Error, ErrorKind, Result};
 
 use crate::destination::{Destination, INTERNAL_FOLDER};
+use crate::foreign::is_temporary;
 use crate::sink::TableSink;
 use crate::table::TableSpec;
 
@@ -60,7 +61,8 @@ pub enum LeftoverKind {
     SupersededVersion,
     /// A copy of a version that was interrupted before it was complete.
     IncompleteVersion,
-    /// A data file that no version refers to: uploaded by a run that failed, or put there by hand.
+    /// A data file of ours that no version refers to: uploaded by a run that failed. What others put there is
+    /// never deleted.
     Orphan,
     /// A file under its temporary name, left by a process that was killed while writing it.
     UnfinishedWrite,
@@ -166,7 +168,7 @@ async fn internal(destination: &Destination, retention: &Retention) -> Result<Ve
 
 /// Whether an object has the temporary name under which local files are written.
 pub(crate) fn is_unfinished_write(meta: &ObjectMeta) -> bool {
-    meta.location.filename().is_some_and(|name| name.starts_with('.') && name.ends_with(".writing"))
+    meta.location.filename().is_some_and(is_temporary)
 }
 
 /// Documents go before the files they describe: a version without its document is incomplete and

@@ -40,6 +40,35 @@ impl Work<'_> {
         Ok(outcome)
     }
 
+    /// Leaves what would be published of a month as it is, for a reason that concerns all of it.
+    ///
+    /// # Errors
+    /// Only those of the ledger and the index.
+    pub(super) async fn hold_for(&self, period: BillingPeriod, error: &Error) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        let mut waits = false;
+        for unit in self.units.of(period) {
+            outcome.sources.push(match unit.is_up_to_date() {
+                true => self.charges(unit, period).await?,
+                false => self.held(unit.source_name(), period, error).await?,
+            });
+            waits |= !unit.is_up_to_date();
+        }
+        if self.run.project.pipeline.allocation.is_some() {
+            waits |= !self.allocation_reasons(period).await.is_empty();
+            outcome.allocation = Some(match waits {
+                true => AllocationReport::failed(period, error),
+                false => self.allocation(period).await?,
+            });
+        }
+        Ok(outcome)
+    }
+
+    async fn allocation_reasons(&self, period: BillingPeriod) -> Vec<String> {
+        let published = self.published.lock().await;
+        published.allocation_reasons(&self.decisive, period, self.survey.as_ref())
+    }
+
     async fn held(&self, source: &str, period: BillingPeriod, error: &Error) -> Result<SourceUnitReport> {
         let work = self.ledger.begin(FOCUS_CHARGES, Some(source), period, &[]).await?;
         self.ledger.end(work, Some(error)).await?;

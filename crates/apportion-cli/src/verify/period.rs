@@ -45,6 +45,10 @@ impl Verifier {
             report.findings.extend(findings);
             hashed = counts;
         }
+        let here = self.foreign.iter().filter(|object| object.billing_period == Some(period.to_string()));
+        let (counted, left): (Vec<_>, Vec<_>) = here.partition(|object| object.counted);
+        report.findings.extend(counted.into_iter().map(Finding::from));
+        report.notes.extend(left.into_iter().map(|object| format!("{}: {}", object.object, object.message())));
         self.tables(&context, &published, &hashed, &mut report).await?;
         let staging = splits::staging(&self.limits)?;
         let uncounted =

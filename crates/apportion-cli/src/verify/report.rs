@@ -18,6 +18,8 @@ pub(crate) struct VerifyReport {
     pub(crate) table_format: String,
     /// Whether every period ties.
     pub(crate) ties: bool,
+    /// Objects in the folders of the tables that belong to no billing period and that no run published.
+    pub(crate) foreign: Vec<Finding>,
     /// The periods, oldest first.
     pub(crate) periods: Vec<PeriodReport>,
 }
@@ -154,9 +156,14 @@ pub(crate) fn render(report: &VerifyReport) -> String {
     for period in &report.periods {
         render_period(&mut text, period);
     }
+    for finding in &report.foreign {
+        let _ = writeln!(text, "{}\n", finding.render());
+    }
     let failed = report.periods.iter().filter(|period| period.differences > 0).count();
     let verdict = if report.ties {
         format!("Everything ties: {} billing periods in {}", report.periods.len(), report.destination)
+    } else if failed == 0 {
+        format!("Objects that no run published lie among the tables in {}", report.destination)
     } else {
         format!("{failed} of {} billing periods do not tie in {}", report.periods.len(), report.destination)
     };

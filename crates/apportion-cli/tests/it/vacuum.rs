@@ -29,11 +29,19 @@ fn what_nothing_refers_to_goes_and_the_tables_stay() {
             ["run", "pipelines/sample.yaml", "--destination", format, "--table-format", format, "--period", "2026-01"];
         workspace.run_ok(&run);
         let before = workspace.query(format, TOTALS);
-        let orphan = format!("{format}/allocated_charges/x_BillingPeriod=2026-01/part-00077.parquet");
+        let (file, kind) = match format {
+            "delta" => ("part-00077-0123456789abcdef0123456789abcdef.parquet", "orphan"),
+            _ => (".part-00077.parquet.writing", "unfinished_write"),
+        };
+        let orphan = format!("{format}/allocated_charges/x_BillingPeriod=2026-01/{file}");
         workspace.write(&orphan, b"of a run that failed");
+        // What somebody put there is never ours to delete.
+        let foreign = format!("{format}/allocated_charges/x_BillingPeriod=2026-01/copy.parquet");
+        workspace.write(&foreign, b"of somebody");
         let young = vacuum(&workspace, &["--destination", format]);
         assert_eq!(young["objects"], serde_json::json!([]), "everything is young");
         age(&workspace, &orphan);
+        age(&workspace, &foreign);
         workspace.write("work/apportion-spill-dead/.owner", b"");
         workspace.write("work/apportion-spill-dead/run", &[0; 2_048]);
         for aged in ["work/apportion-spill-dead/.owner", "work/apportion-spill-dead/run", "work/apportion-spill-dead"] {
@@ -43,9 +51,13 @@ fn what_nothing_refers_to_goes_and_the_tables_stay() {
         assert!(workspace.path(&orphan).exists() && workspace.path("work/apportion-spill-dead").exists());
         let deleted = vacuum(&workspace, &["--destination", format]);
         assert_eq!(deleted["objects"], dry["objects"]);
-        assert_eq!(deleted["kinds"]["orphan"], serde_json::json!({ "objects": 1, "bytes": 20 }), "{deleted}");
+        assert_eq!(deleted["kinds"][kind], serde_json::json!({ "objects": 1, "bytes": 20 }), "{deleted}");
         assert_eq!(deleted["kinds"]["work_folder"], serde_json::json!({ "objects": 1, "bytes": 2_048 }), "{deleted}");
         assert!(!workspace.path(&orphan).exists() && !workspace.path("work/apportion-spill-dead").exists());
+        assert!(
+            workspace.path(&foreign).exists() && deleted["notes"].to_string().contains("copy.parquet"),
+            "{deleted}"
+        );
         assert_eq!(workspace.query(format, TOTALS), before);
     }
     // The same for people, and through the pipeline's own destination.

@@ -14,6 +14,7 @@ use apportion_spec::{Error, ErrorKind, Result};
 use super::history::{self, CommitNote};
 use super::{ActiveFile, DeltaSink, actions, active_files, paths};
 use crate::error;
+use crate::foreign::refusal;
 use crate::parquet::display;
 use crate::table::{PublishUnit, Published};
 use crate::writer::StagedPart;
@@ -48,6 +49,9 @@ pub(super) async fn publish(sink: &DeltaSink, unit: &PublishUnit) -> Result<Publ
             let (base, replaced) = before.unwrap_or((version, BTreeSet::new()));
             let own = history::find_own(&loaded, &unit.table, &note, base).await?;
             return Ok(published(unit, &wanted, own.unwrap_or(version), own.is_some(), &replaced));
+        }
+        if let Some(path) = active.keys().find(|path| !super::foreign::is_ours(path)) {
+            return Err(refusal(&format!("{}/{path}", unit.table.name)));
         }
         match &before {
             None => before = Some((version, paths(&active))),

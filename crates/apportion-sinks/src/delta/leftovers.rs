@@ -16,6 +16,7 @@ use apportion_spec::{Error, ErrorKind, Result};
 
 use super::DeltaSink;
 use crate::error;
+use crate::foreign::{ForeignObject, digest_in_name};
 use crate::table::TableSpec;
 use crate::vacuum::{Leftover, LeftoverKind, Retention, Vacuumed, is_unfinished_write, undescribed};
 
@@ -53,8 +54,13 @@ pub(super) async fn find(sink: &DeltaSink, table: &TableSpec, retention: &Retent
             Some(removed) if removed.is_some_and(|time| time < cutoff) => LeftoverKind::SupersededVersion,
             Some(_) => continue,
             None if is_unfinished_write(&meta) => LeftoverKind::UnfinishedWrite,
-            None if path.extension() == Some("parquet") => LeftoverKind::Orphan,
-            None => continue,
+            // Named as an upload of ours that was never committed; what else lies there is somebody else's.
+            None if referred.is_upload(&path) => LeftoverKind::Orphan,
+            None => {
+                let object = ForeignObject::new(&table.name, &sink.destination.relative(&meta.location), meta.size);
+                found.notes.push(format!("{}: {}", object.object, object.message()));
+                continue;
+            }
         };
         found.objects.push(Leftover { kind, meta });
     }
@@ -63,7 +69,7 @@ pub(super) async fn find(sink: &DeltaSink, table: &TableSpec, retention: &Retent
 
 /// What the log says about files, by path within the table.
 #[derive(Debug, Default)]
-struct Referred {
+pub(super) struct Referred {
     /// Files of the current version.
     now: BTreeSet<Path>,
     /// Files of earlier versions, with the time they were removed if the log says it.
@@ -71,7 +77,18 @@ struct Referred {
 }
 
 impl Referred {
-    async fn by(loaded: &DeltaTable, table: &TableSpec) -> Result<Self> {
+    /// Whether a file is called as an upload of ours, and is no copy of a file in use.
+    fn is_upload(&self, path: &Path) -> bool {
+        let digest = |path: &Path| path.filename().and_then(digest_in_name).map(str::to_owned);
+        digest(path).is_some_and(|found| !self.now.iter().any(|used| digest(used).as_ref() == Some(&found)))
+    }
+
+    /// Whether the file belonged to an earlier version.
+    pub(super) fn was_removed(&self, path: &Path) -> bool {
+        self.removed.contains_key(path)
+    }
+
+    pub(super) async fn by(loaded: &DeltaTable, table: &TableSpec) -> Result<Self> {
         let failed = |cause| error::delta(cause, "list the files of the Delta table", &table.name);
         let mut referred = Self::default();
         let views: Vec<_> = loaded.get_active_add_actions_by_partitions(&[]).try_collect().await.map_err(failed)?;
@@ -93,6 +110,6 @@ impl Referred {
 
 /// A path of the log as object keys: as it is, and with its percent escapes undone. Both are
 /// protected, because programs differ in what they escape.
-fn spellings(path: &str) -> impl Iterator<Item = Path> {
+pub(super) fn spellings(path: &str) -> impl Iterator<Item = Path> {
     [Path::parse(path).ok(), Path::from_url_path(path).ok(), Some(Path::from(path))].into_iter().flatten()
 }

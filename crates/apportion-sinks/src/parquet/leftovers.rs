@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use apportion_spec::Result;
+use apportion_spec::{ErrorKind, Result};
 
 use super::state::{self, PartitionState};
 use super::versions;
 use crate::destination::{Destination, INTERNAL_FOLDER};
+use crate::foreign::ForeignObject;
 use crate::table::TableSpec;
 use crate::vacuum::{Leftover, LeftoverKind, Retention, Vacuumed, is_unfinished_write, undescribed};
 
@@ -37,7 +38,7 @@ pub(super) async fn find(destination: &Destination, table: &TableSpec, retention
             table.name
         ));
     }
-    found.objects.extend(orphans(destination, table, &states, objects, retention));
+    orphans(destination, table, &states, objects, retention, &mut found);
     found.objects.extend(superseded(destination, table, &states, retention).await?);
     Ok(found)
 }
@@ -53,7 +54,11 @@ pub(super) async fn ledger_entries(destination: &Destination, table: &TableSpec)
         if object.location.filename() != Some(versions::DOCUMENT) {
             continue;
         }
-        let kept: Option<PartitionState> = destination.read_json(&destination.relative(&object.location)).await?;
+        let kept: Option<PartitionState> = match destination.read_json(&destination.relative(&object.location)).await {
+            // What it says is not known, and neither is what it needs.
+            Err(error) if error.kind() == ErrorKind::ContractViolated => None,
+            other => other?,
+        };
         entries.extend(kept.and_then(|state| state.provenance.ledger_entry));
     }
     Ok(entries)
@@ -76,19 +81,23 @@ fn orphans(
     states: &States,
     objects: Vec<ObjectMeta>,
     retention: &Retention,
-) -> Vec<Leftover> {
+    found: &mut Vacuumed,
+) {
     let root = destination.location(&table.name);
-    let leftover = |meta: ObjectMeta| {
-        let (folders, file) = below(&meta, &root)?;
+    for meta in objects {
+        let Some((folders, file)) = below(&meta, &root) else { continue };
         let state = states.get(&folders.join("/"));
         if state.is_some_and(|state| state.publishing.is_some() || state.parts.iter().any(|part| part.name == file)) {
-            return None;
+            continue;
         }
-        let kind = if is_unfinished_write(&meta) { LeftoverKind::UnfinishedWrite } else { LeftoverKind::Orphan };
-        Some(Leftover { kind, meta })
-    };
-    let old = objects.into_iter().filter(|meta| meta.last_modified < retention.cutoff());
-    old.filter_map(leftover).collect()
+        if !is_unfinished_write(&meta) {
+            // A run marks a partition before it writes to it, so this is none of ours.
+            let object = ForeignObject::new(&table.name, &destination.relative(&meta.location), meta.size);
+            found.notes.push(format!("{}: {}", object.object, object.message()));
+        } else if meta.last_modified < retention.cutoff() {
+            found.objects.push(Leftover { kind: LeftoverKind::UnfinishedWrite, meta });
+        }
+    }
 }
 
 /// One version of one partition under the versions folder.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use apportion_spec::{ErrorKind, Result};
 
-use super::{Place, parse_partition};
+use super::{Place, parse_partition, versions};
 use crate::destination::{Destination, INTERNAL_FOLDER};
 use crate::table::{PartitionValues, Provenance, PublishUnit, TableSpec, matches};
 
@@ -51,6 +51,20 @@ pub(super) async fn read(destination: &Destination, place: &Place) -> Result<Opt
         }
         other => other,
     }
+}
+
+/// Whether a state document is there; for a listing that names it.
+pub(crate) async fn read_document(destination: &Destination, name: &str) -> Result<bool> {
+    Ok(destination.read_json::<PartitionState>(name).await?.is_some())
+}
+
+/// The state of a partition whose document is missing or cannot be read: what it holds is not known, and the kept
+/// versions say how far it was counted.
+pub(super) async fn lost(destination: &Destination, place: &Place) -> Result<PartitionState> {
+    let version = versions::newest(destination, place).await?;
+    // As if it were half published: what is there is written again, and no copy of it is kept.
+    let publishing = version.map(|_| Provenance::default());
+    Ok(PartitionState { version: version.unwrap_or_default(), publishing, ..PartitionState::default() })
 }
 
 pub(super) async fn write(destination: &Destination, place: &Place, state: &PartitionState) -> Result<()> {

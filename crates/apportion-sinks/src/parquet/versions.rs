@@ -53,6 +53,16 @@ pub(super) async fn prune(destination: &Destination, place: &Place, current: u64
     Ok(())
 }
 
+/// The highest number under which a version is kept.
+pub(super) async fn newest(destination: &Destination, place: &Place) -> Result<Option<u64>> {
+    let root_location = destination.location(&root(place));
+    let objects = destination.list(&root(place)).await?;
+    let number = |object: &object_store::ObjectMeta| {
+        object.location.prefix_match(&root_location)?.next()?.as_ref().parse::<u64>().ok()
+    };
+    Ok(objects.iter().filter_map(number).max())
+}
+
 /// Every version that can be read, newest first.
 pub(super) async fn list(destination: &Destination, place: &Place) -> Result<Vec<PartitionVersion>> {
     let mut versions = Vec::new();
@@ -68,7 +78,15 @@ pub(super) async fn list(destination: &Destination, place: &Place) -> Result<Vec
             continue;
         }
         let relative = destination.relative(&object.location);
-        if let Some(PartitionState { version, provenance, .. }) = destination.read_json(&relative).await? {
+        // A damaged document is a version that cannot be read, not a reason to read none.
+        let found = match destination.read_json(&relative).await {
+            Err(error) if error.kind() == ErrorKind::ContractViolated => {
+                tracing::warn!(%error, "a kept version cannot be read");
+                None
+            }
+            other => other?,
+        };
+        if let Some(PartitionState { version, provenance, .. }) = found {
             versions.push(PartitionVersion { version, provenance, current: false });
         }
     }

@@ -90,7 +90,7 @@ async fn parquet_versions_go_by_age_or_by_number_and_the_current_one_stays() {
 }
 
 #[tokio::test]
-async fn objects_that_no_state_document_names_go_when_they_are_old() {
+async fn unfinished_writes_go_when_they_are_old_and_what_others_put_there_stays() {
     for world in [World::local(Format::Parquet), World::s3(Format::Parquet).await] {
         let at = partition("aws", "2026-01");
         publish_seeds(&world, 0..1).await;
@@ -103,16 +103,21 @@ async fn objects_that_no_state_document_names_go_when_they_are_old() {
         put(&world, "elsewhere/part-00000.parquet");
         assert!(run_vacuum(&world, &in_days(6), false).await.unwrap().objects.is_empty(), "all are young");
         let vacuumed = run_vacuum(&world, &in_days(8), false).await.unwrap();
-        let expected = [
-            LeftoverKind::Orphan,
-            LeftoverKind::Orphan,
-            LeftoverKind::UnfinishedWrite,
-            LeftoverKind::UnfinishedWrite,
-            LeftoverKind::PreflightProbe,
-        ];
+        let expected = [LeftoverKind::UnfinishedWrite, LeftoverKind::UnfinishedWrite, LeftoverKind::PreflightProbe];
         assert_eq!(kinds(&vacuumed), expected);
-        assert_eq!(world.keys(), [format!("{PLACE}/part-00000.parquet"), "elsewhere/part-00000.parquet".to_owned()]);
-        assert_eq!(world.read(&[]).await, text(&[rows(&at, 300, 0)]));
+        let gone = "charges/x_Source=gone/x_BillingPeriod=2025-12/part-00000.parquet";
+        assert_eq!(
+            world.keys(),
+            [
+                format!("{PLACE}/part-00000.parquet"),
+                format!("{PLACE}/part-00007.parquet"),
+                gone.to_owned(),
+                "elsewhere/part-00000.parquet".to_owned()
+            ]
+        );
+        assert!(vacuumed.notes[0].starts_with(&format!("{PLACE}/part-00007.parquet: no run")), "{:?}", vacuumed.notes);
+        assert!(vacuumed.notes[1].starts_with(gone), "{:?}", vacuumed.notes);
+        assert_eq!(world.read(&at).await, text(&[rows(&at, 300, 0)]));
     }
 }
 
@@ -166,7 +171,7 @@ async fn delta_files_of_old_versions_and_of_failed_runs_go() {
         let versions = world.sink.versions(&charges(), &at).await.unwrap();
         let middle = versions[1].version;
         let superseded = world.sink.version_objects(&charges(), &at, middle).await.unwrap();
-        put(&world, &format!("{PLACE}/part-00000-0123456789abcdef.parquet"));
+        put(&world, &format!("{PLACE}/part-00000-0123456789abcdef0123456789abcdef.parquet"));
         put(&world, "charges/_index/other.parquet");
         put(&world, "charges/deletion_vector_1.bin");
         assert!(run_vacuum(&world, &in_days(6), false).await.unwrap().objects.is_empty(), "all are young");
