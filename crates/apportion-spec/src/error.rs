@@ -4,8 +4,11 @@
 //! message what is wrong, and its context pairs (`object`, `column`, `billing_period`, …) where.
 //! Context is added where the fact is known, so callers at the top only print.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+
+use crate::{printable, secret};
 
 /// Result with the workspace's [`enum@ErrorKind`]-carrying [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -70,7 +73,8 @@ impl ErrorKind {
 /// An error with kind, message, ordered context and an optional cause.
 ///
 /// `Display` is one line: `message (object: …, column: …): cause`. Of a message with several lines, the first
-/// says where, the others are a list.
+/// says where, the others are a list. Whatever is shown of it holds no secret and no control character: causes are
+/// the words of libraries, which put the URL of a request in them, and values come from bills.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -82,7 +86,7 @@ pub struct Error {
 impl Error {
     /// Creates an error; `message` is in the user's words and ends without a full stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), context: Vec::new(), source: None }
+        Self { kind, message: clean(message.into()), context: Vec::new(), source: None }
     }
 
     /// A query that needs more memory than it may use, with the options that help.
@@ -94,7 +98,7 @@ impl Error {
     /// Adds one fact about where the error happened.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
-        self.context.push((key, value.to_string()));
+        self.context.push((key, printable::line(&clean(value.to_string())).into_owned()));
         self
     }
 
@@ -130,13 +134,21 @@ impl Error {
     }
 }
 
+/// A text without secrets.
+fn clean(text: String) -> String {
+    match secret::redact(&text) {
+        Cow::Owned(redacted) => redacted,
+        Cow::Borrowed(_) => text,
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (lead, list) = match self.message.split_once('\n') {
             Some((lead, list)) if !self.context.is_empty() => (lead, Some(list)),
             _ => (self.message.as_str(), None),
         };
-        f.write_str(lead)?;
+        f.write_str(&printable::lines(lead))?;
         for (index, (key, value)) in self.context.iter().enumerate() {
             f.write_str(if index == 0 { " (" } else { ", " })?;
             write!(f, "{key}: {value}")?;
@@ -145,10 +157,11 @@ impl fmt::Display for Error {
             f.write_str(")")?;
         }
         if let Some(source) = &self.source {
-            write!(f, ": {source}")?;
+            f.write_str(": ")?;
+            f.write_str(&printable::lines(&secret::redact(&source.to_string())))?;
         }
         match list {
-            Some(list) => write!(f, "\n{list}"),
+            Some(list) => write!(f, "\n{}", printable::lines(list)),
             None => Ok(()),
         }
     }
@@ -168,6 +181,21 @@ mod tests {
     fn a_list_follows_the_line_that_says_where() {
         let error = Error::new(ErrorKind::ContractViolated, "two columns do not fit\n  a\n  b").with("object", "o");
         assert_eq!(error.to_string(), "two columns do not fit (object: o)\n  a\n  b");
+    }
+
+    #[test]
+    fn nothing_of_an_error_shows_a_secret_or_commands_a_terminal() {
+        let cause = "GET https://account.blob.core.windows.net/c?sv=1&sig=hidden-word: \u{1b}]0;owned\u{7}";
+        let error = Error::new(ErrorKind::Internal, "cannot read https://user:hidden-word@host/a")
+            .with("object", "https://host/b?code=hidden-word")
+            .with("tag", "one\ntwo\u{202e}")
+            .with_source(std::io::Error::other(cause));
+        assert_eq!(
+            error.to_string(),
+            "cannot read https://[redacted]@host/a (object: https://host/b?[redacted], tag: one\\ntwo\\u{202e}): \
+             GET https://account.blob.core.windows.net/c?[redacted] \\u{1b}]0;owned\\u{7}"
+        );
+        assert!(!error.message().contains("hidden") && !format!("{:?}", error.context()).contains("hidden"));
     }
 
     #[test]

@@ -7,8 +7,11 @@
 
 mod document;
 mod error;
+pub mod location;
 mod period;
 pub mod pipeline;
+pub mod printable;
+pub mod secret;
 mod suggest;
 mod validate;
 
@@ -17,4 +20,4 @@ pub use error::{Error, ErrorKind, Result};
 pub use period::BillingPeriod;
 pub use pipeline::Pipeline;
 pub use suggest::{did_you_mean, nearest};
-pub use validate::{Survey, Vocabulary, dimension_column, json_schema};
+pub use validate::{Survey, Vocabulary, canonical, dimension_column, json_schema};

@@ -6,7 +6,7 @@ mod sources;
 
 use std::collections::BTreeSet;
 
-use crate::document::node::Node;
+use crate::document::node::{Node, Place, Value};
 use crate::document::shape::{self, Mistake};
 use crate::document::sound::Sound;
 use crate::document::wire::{self, Document};
@@ -14,7 +14,7 @@ use crate::pipeline::{
     Allocation, Destination, Dimension, Identity, Located, Pipeline, Runs, Share, Source, Stage, Telemetry, UnitMetric,
 };
 use crate::suggest::did_you_mean;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, printable, secret};
 
 /// Columns of FOCUS and of the charge table, which the caller knows: they decide what `keep`,
 /// `match` and dimension names may say.
@@ -47,12 +47,9 @@ impl Pipeline {
     /// # Errors
     /// [`ErrorKind::Config`] when nothing can be understood: it is no YAML or no mapping.
     pub fn survey(file: &str, text: &str, vocabulary: &Vocabulary<'_>) -> Result<Survey> {
-        let node: Node = serde_yaml::from_str_with_options(text, yaml_options()).map_err(|error| {
-            let place = error.location().map_or_else(String::new, |at| format!("{}:{}: ", at.line(), at.column()));
-            let reason = error.without_snippet().to_string();
-            Error::new(ErrorKind::Config, format!("{file}:{place}not valid YAML: {reason}"))
-        })?;
+        let node = tree(file, text)?;
         let mut mistakes = shape::mistakes(&node, schemars::schema_for!(Document).as_value());
+        secrets(&node, &mut mistakes);
         if let Some(version) = node.get("version").and_then(|at| at.to_json().as_u64()).filter(|version| *version != 1)
         {
             mistakes.push(Mistake {
@@ -77,6 +74,48 @@ impl Pipeline {
             knows_dimensions: sound.knows("dimensions"),
             knows_destination: !sound.is_incomplete(&["destination"]),
         })
+    }
+}
+
+fn tree(file: &str, text: &str) -> Result<Node> {
+    serde_yaml::from_str_with_options(text, yaml_options()).map_err(|error| {
+        let place = error.location().map_or_else(String::new, |at| format!("{}:{}: ", at.line(), at.column()));
+        let reason = error.without_snippet().to_string();
+        Error::new(ErrorKind::Config, format!("{file}:{place}not valid YAML: {reason}"))
+    })
+}
+
+/// A pipeline document as it is kept: what it says, without comments, anchors and the order of keys, as JSON, which
+/// is YAML too. Two files that say the same have the same text.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when it is no YAML.
+pub fn canonical(file: &str, text: &str) -> Result<String> {
+    let document = format!("{:#}\n", tree(file, text)?.to_json());
+    Ok(printable::json(&document).into_owned())
+}
+
+/// Values that look like a secret: a pipeline is read by many and kept beside the tables.
+fn secrets(node: &Node, mistakes: &mut Vec<Mistake>) {
+    let mut look = |text: &str, place: Place| {
+        if let Some(kind) = secret::found(text) {
+            let message = format!(
+                "this holds what looks like {kind}, which does not belong in a pipeline; credentials come from the \
+                 standard chain of the provider"
+            );
+            mistakes.push(Mistake { place, message, path: Vec::new() });
+        }
+    };
+    match &node.value {
+        Value::Text(text) => look(text, node.place),
+        Value::List(items) => items.iter().for_each(|item| secrets(item, mistakes)),
+        Value::Map(entries) => {
+            entries.iter().for_each(|(key, _)| look(&key.name, key.place));
+            // What a location may hold is checked as one.
+            let others = entries.iter().filter(|(key, _)| !matches!(key.name.as_str(), "location" | "endpoint"));
+            others.for_each(|(_, child)| secrets(child, mistakes));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -153,6 +192,7 @@ impl Validator<'_> {
         let sources: Vec<Source> = document.sources.iter().map(|(name, source)| self.source(name, source)).collect();
         self.no_export_twice(&sources);
         self.destination_apart();
+        self.place(&["destination"], &document.destination.location, &document.destination.store);
         Pipeline {
             name: document.name.clone(),
             sources,
@@ -220,6 +260,7 @@ impl Validator<'_> {
 
     fn telemetry(&mut self, name: &str, telemetry: &wire::Telemetry) -> Telemetry {
         self.plain_name(&["telemetry", name], "telemetry", name);
+        self.place(&["telemetry", name], &telemetry.location, &telemetry.store);
         for charge_value in telemetry.match_columns.keys() {
             self.charge_value(&["telemetry", name, "match", charge_value], charge_value);
         }

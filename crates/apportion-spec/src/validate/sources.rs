@@ -9,6 +9,7 @@ use crate::pipeline::Source;
 impl Validator<'_> {
     pub(super) fn source(&mut self, name: &str, source: &wire::Source) -> Source {
         self.plain_name(&["sources", name], "source", name);
+        self.place(&["sources", name], &source.location, &source.store);
         let mut by_period = BTreeMap::new();
         for (text, basis) in &source.cost_basis_by_period {
             if let Some(period) = self.month(&["sources", name, "cost_basis_by_period", text], text) {
@@ -36,6 +37,19 @@ impl Validator<'_> {
             to,
             keep: source.keep.clone(),
             store: source.store.clone(),
+        }
+    }
+
+    /// A location says where, never as whom. `path` leads to the section that has it and its store.
+    pub(super) fn place(&mut self, path: &[&str], location: &str, store: &wire::Store) {
+        let below =
+            |names: &[&'static str]| -> Vec<&str> { path.iter().copied().chain(names.iter().copied()).collect() };
+        if let Err(reason) = crate::location::check(location) {
+            self.wrong(&below(&["location"]), format!("the location cannot be used: {reason}"));
+        }
+        let endpoint = store.endpoint.as_deref().map_or(Ok(()), crate::location::check_endpoint);
+        if let Err(reason) = endpoint {
+            self.wrong(&below(&["store", "endpoint"]), format!("the endpoint cannot be used: {reason}"));
         }
     }
 
