@@ -107,14 +107,38 @@ fn from_store(error: &object_store::Error) -> Error {
             ErrorKind::PermissionDenied
         }
         object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. } => ErrorKind::Conflict,
-        _ => ErrorKind::Internal,
+        other if is_throttling(&other.to_string()) => ErrorKind::Throttled,
+        // The local disk is a store as well.
+        other => match file_error(other).map(io::Error::kind) {
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => ErrorKind::ResourcesExhausted,
+            _ => ErrorKind::Internal,
+        },
     };
     Error::new(kind, error.to_string())
 }
 
+/// Whether a store asked to slow down, by how it says so; the name of an object may hold any number.
+fn is_throttling(text: &str) -> bool {
+    ["status code: 429", "status code: 503", "<Code>SlowDown</Code>", "<Code>ServerBusy</Code>", "(code: SlowDown)"]
+        .iter()
+        .any(|sign| text.contains(sign))
+}
+
+/// What the file system said, somewhere below.
+fn file_error(error: &object_store::Error) -> Option<&io::Error> {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(cause) = next {
+        if let Some(found) = cause.downcast_ref::<io::Error>() {
+            return Some(found);
+        }
+        next = cause.source();
+    }
+    None
+}
+
 fn from_io(error: &io::Error) -> Error {
     match error.kind() {
-        io::ErrorKind::StorageFull => Error::new(
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::new(
             ErrorKind::ResourcesExhausted,
             format!("the disk is full, point --work-directory at a larger one: {error}"),
         ),
@@ -165,6 +189,22 @@ mod tests {
             (error.kind(), error.to_string()),
             (ErrorKind::NotFound, "object vanished (object: a/b)".to_owned())
         );
+    }
+
+    #[test]
+    fn a_store_that_throttles_and_a_quota_keep_their_kinds() {
+        let generic = |text: &str| object_store::Error::Generic { store: "S3", source: text.to_owned().into() };
+        let kind = |error: object_store::Error| from_datafusion(&DataFusionError::ObjectStore(Box::new(error))).kind();
+        assert_eq!(
+            kind(generic("Server returned non-2xx status code: 503 Service Unavailable: ")),
+            ErrorKind::Throttled
+        );
+        assert_eq!(kind(generic("cannot read part-00503 of 429 rows")), ErrorKind::Internal);
+        let quota = io::Error::from(io::ErrorKind::QuotaExceeded);
+        assert_eq!(from_datafusion(&quota.into()).kind(), ErrorKind::ResourcesExhausted);
+        let full =
+            object_store::Error::Generic { store: "local", source: io::Error::from(io::ErrorKind::StorageFull).into() };
+        assert_eq!(kind(full), ErrorKind::ResourcesExhausted);
     }
 
     #[test]

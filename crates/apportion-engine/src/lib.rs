@@ -11,6 +11,7 @@
 //! - [`contract`]: what a result must look like, checked before execution.
 //! - [`checks`]: queries that must return no rows.
 //! - [`fault`]: DataFusion's errors as the workspace's.
+//! - [`sql_depth`]: how deep SQL that a person wrote may be.
 //! - [`work_folder`]: local folders, and those that killed processes left.
 
 pub mod allocation;
@@ -21,6 +22,7 @@ pub mod graph;
 pub mod models;
 mod seeds;
 pub mod session;
+pub mod sql_depth;
 mod sql_error;
 pub mod udf;
 pub mod work_folder;

@@ -17,6 +17,8 @@ use datafusion::logical_expr::{Expr, Volatility, cast, ident};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, visit_expressions};
 
+use crate::sql_depth::refuse_too_deep;
+
 /// What an expression has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -56,6 +58,7 @@ impl Names {
 
     /// Plans `text`; the message says what is wrong with it, in the words of its author.
     pub(super) fn plan(&self, context: &SessionContext, text: &str, wanted: Wanted) -> Result<Expr, String> {
+        refuse_too_deep(text)?;
         no_subquery(context, text)?;
         let named = self.schema(self.dimensions.keys()).map_err(|error| error.to_string())?;
         let parsed = context.parse_sql_expr(text, &named).map_err(|error| self.explain(&error))?;
