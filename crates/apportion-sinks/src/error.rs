@@ -28,8 +28,18 @@ fn store_kind_below(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKi
         .map(store_kind)
 }
 
+/// Whether a store asked to slow down, by how it says so; the name of an object may hold any number.
 fn is_throttling(text: &str) -> bool {
-    ["SlowDown", "503", "429", "TooManyRequests"].iter().any(|sign| text.contains(sign))
+    const SIGNS: [&str; 7] = [
+        "status code: 429",
+        "status code: 503",
+        "<Code>SlowDown</Code>",
+        "<Code>ServerBusy</Code>",
+        "<Code>TooManyRequests",
+        "(code: SlowDown)",
+        "code: SlowDown,",
+    ];
+    SIGNS.iter().any(|sign| text.contains(sign))
 }
 
 /// Classifies a failure of the local file system.
@@ -114,4 +124,30 @@ pub(crate) fn delta(error: DeltaTableError, action: &str, table: &str) -> Error 
 /// A broken invariant.
 pub(crate) fn internal(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Internal, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generic(text: &str) -> object_store::Error {
+        object_store::Error::Generic { store: "S3", source: text.to_owned().into() }
+    }
+
+    #[test]
+    fn only_the_store_says_that_it_is_throttling() {
+        let answer = "Error performing PUT http://host/b/part-00001 in 2s, after 3 retries - Server returned non-2xx status code: ";
+        for (text, kind) in [
+            (format!("{answer}503 Service Unavailable: <Code>SlowDown</Code>"), ErrorKind::Throttled),
+            (format!("{answer}429 Too Many Requests: "), ErrorKind::Throttled),
+            (format!("{answer}500 Internal Server Error: "), ErrorKind::Internal),
+            (
+                "Error performing GET http://host/b/part-00503.parquet?x=429 in 1s - connection closed".to_owned(),
+                ErrorKind::Internal,
+            ),
+            ("unable to open /data/SlowDown/part-00429".to_owned(), ErrorKind::Internal),
+        ] {
+            assert_eq!(store(generic(&text), "write", "part-00503").kind(), kind, "{text}");
+        }
+    }
 }

@@ -116,6 +116,12 @@ impl Location {
     /// [`ErrorKind::Config`] for a location that cannot be understood, [`ErrorKind::PermissionDenied`]
     /// when no credentials are found.
     pub async fn open(location: &str, base: &FilePath, options: &StoreOptions) -> Result<Self> {
+        // Before it is repeated in any message.
+        let refused =
+            |what: &str, reason: String| Error::new(ErrorKind::Config, format!("{what} cannot be used: {reason}"));
+        apportion_spec::location::check(location).map_err(|reason| refused("the location", reason))?;
+        let endpoint = options.endpoint.as_deref().map_or(Ok(()), apportion_spec::location::check_endpoint);
+        endpoint.map_err(|reason| refused("the endpoint", reason))?;
         let wrong = |reason: &str| Error::new(ErrorKind::Config, format!("`{location}` is not a location: {reason}"));
         let Some((scheme, rest)) = location.split_once("://") else {
             return Self::local(location, &base.join(location));
@@ -135,10 +141,12 @@ impl Location {
                 (bucket.store(options)?, Some(bucket))
             }
             "gs" => {
+                no_secret_in_environment("GOOGLE_")?;
                 let builder = GoogleCloudStorageBuilder::from_env().with_url(location).with_retry(options.retry());
                 (Arc::new(builder.build().map_err(failed)?), None)
             }
             "az" | "azure" | "abfs" | "abfss" => {
+                no_secret_in_environment("AZURE_")?;
                 let builder = MicrosoftAzureBuilder::from_env().with_url(location).with_retry(options.retry());
                 (Arc::new(builder.build().map_err(failed)?), None)
             }
@@ -211,6 +219,21 @@ impl Location {
             format!("{}/{path}", self.url.as_str().trim_end_matches('/'))
         }
     }
+}
+
+/// Refuses addresses of a store in the variables of a provider that say as whom it is asked.
+fn no_secret_in_environment(prefix: &str) -> Result<()> {
+    let names_address =
+        |name: &str| name.starts_with(prefix) && ["ENDPOINT", "_URL", "_HOST"].iter().any(|end| name.ends_with(end));
+    for (name, address) in std::env::vars_os() {
+        let (Some(name), Some(address)) = (name.to_str(), address.to_str()) else { continue };
+        if names_address(name) && address.contains("://") {
+            apportion_spec::location::check_endpoint(address).map_err(|reason| {
+                Error::new(ErrorKind::Config, format!("the endpoint that {name} names cannot be used: {reason}"))
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn scan_url() -> Result<ObjectStoreUrl> {

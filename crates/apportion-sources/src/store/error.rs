@@ -14,8 +14,10 @@ pub fn store_error(error: object_store::Error, object: impl std::fmt::Display) -
     use object_store::Error as Store;
     let text = chain(&error);
     let code = between(&text, "<Code>", "</Code>").unwrap_or_default().to_owned();
-    let has = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
     let object = object.to_string();
+    // The name of an object may hold any word and any number.
+    let said = without_names(&text, &object);
+    let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
     let (kind, message) = match &error {
         Store::Precondition { .. } => (ErrorKind::Conflict, "the object was replaced while it was being read"),
         Store::AlreadyExists { .. } => (ErrorKind::Conflict, "the object already exists"),
@@ -50,7 +52,7 @@ pub fn store_error(error: object_store::Error, object: impl std::fmt::Display) -
         _ if has(&["incorrectly configured region", "PermanentRedirect", "AuthorizationHeaderMalformed"]) => {
             (ErrorKind::Config, "the bucket is in another region; set `region`")
         }
-        _ if has(&["SlowDown", "429 Too Many", "503 Service"]) => {
+        _ if has(&["SlowDown", "ServerBusy", "429 Too Many", "503 Service"]) => {
             (ErrorKind::Throttled, "the store kept asking to slow down")
         }
         _ if has(&["500 Internal", "502 Bad", "504 Gateway", "timed out", "operation timed"]) => {
@@ -60,7 +62,8 @@ pub fn store_error(error: object_store::Error, object: impl std::fmt::Display) -
             (ErrorKind::Throttled, "the store broke off while sending the object")
         }
         _ if has(&["error trying to connect", "tcp connect error", "dns error", "Connection refused"]) => {
-            (ErrorKind::Config, "the store does not answer; check endpoint and network")
+            // The command line may be right: a store that answered before may be gone for a while.
+            (ErrorKind::Throttled, "the store does not answer; check endpoint and network")
         }
         Store::InvalidPath { .. } => (ErrorKind::Config, "a key cannot be read as a path"),
         _ => (ErrorKind::Internal, "the store failed"),
@@ -107,6 +110,22 @@ pub fn read_error(error: DataFusionError) -> Error {
     Error::new(kind, "the source could not be read").with("cause", one_line(&error.to_string()))
 }
 
+/// What a store and the libraries said, without the URLs and the object that they said it about.
+fn without_names(text: &str, object: &str) -> String {
+    let key = object.split_once("://").map_or(object, |(_, rest)| rest.split_once('/').map_or(rest, |(_, key)| key));
+    let mut said = text.to_owned();
+    for name in [object, key.trim_matches('/')] {
+        // A short name may be a part of any word.
+        if name.len() > 3 {
+            said = said.replace(name, "");
+        }
+    }
+    // The address of a service of the machine says that there are no credentials.
+    let is_url =
+        |word: &str| word.contains("://") && !word.contains("169.254.169.254") && !word.contains("metadata.google");
+    said.split(' ').filter(|word| !is_url(word)).collect::<Vec<_>>().join(" ")
+}
+
 fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -127,4 +146,33 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(text: &str) -> ErrorKind {
+        let error = object_store::Error::Generic { store: "S3", source: text.to_owned().into() };
+        store_error(error, "s3://bucket/a/503 Service/SlowDown/part-00503.parquet").kind()
+    }
+
+    #[test]
+    fn the_name_of_an_object_says_nothing_about_its_store() {
+        let about = "Error performing GET http://host/bucket/a/503%20Service/SlowDown/part-00503.parquet in 1s - ";
+        assert_eq!(kind(&format!("{about}something else")), ErrorKind::Internal);
+        assert_eq!(kind("a/503 Service/SlowDown/part-00503.parquet: something else"), ErrorKind::Internal);
+        assert_eq!(
+            kind(&format!("{about}Server returned non-2xx status code: 503 Service Unavailable: ")),
+            ErrorKind::Throttled
+        );
+        assert_eq!(kind(&format!("{about}status code: 400 Bad Request: <Code>SlowDown</Code>")), ErrorKind::Throttled);
+    }
+
+    #[test]
+    fn a_store_that_is_gone_may_come_back() {
+        let error =
+            kind("Error performing GET http://host/bucket/x in 1s - error trying to connect: Connection refused");
+        assert_eq!(error, ErrorKind::Throttled);
+    }
 }

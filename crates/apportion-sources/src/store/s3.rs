@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use apportion_spec::Result;
+use apportion_spec::{Error, ErrorKind, Result, location};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
@@ -64,12 +64,15 @@ impl Bucket {
         }
         let config = loader.load().await;
         let endpoint = options.endpoint.clone().or_else(|| service_endpoint(&config));
-        let chain = config.credentials_provider().ok_or_else(|| {
-            apportion_spec::Error::new(
-                apportion_spec::ErrorKind::Internal,
-                "the AWS configuration has no credential chain",
-            )
-        })?;
+        if let Some(reason) = endpoint.as_deref().and_then(|address| location::check_endpoint(address).err()) {
+            let message = format!(
+                "the endpoint of the AWS configuration (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile) cannot be used: {reason}"
+            );
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let chain = config
+            .credentials_provider()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "the AWS configuration has no credential chain"))?;
         let region = match (config.region(), &endpoint) {
             (Some(region), _) => region.as_ref().to_owned(),
             (None, Some(_)) => DEFAULT_REGION.to_owned(),
