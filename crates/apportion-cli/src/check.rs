@@ -7,7 +7,7 @@ use apportion_spec::{Error, ErrorKind, Result};
 use datafusion::prelude::SessionContext;
 use serde::Serialize;
 
-use crate::args::{CheckArgs, ReportFormat};
+use crate::args::CheckArgs;
 use crate::changes::{Decisive, Published};
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
@@ -81,14 +81,9 @@ pub(crate) async fn check(args: &CheckArgs) -> Result<ExitStatus> {
         }
     }
     let failed = findings.iter().any(|finding| !finding.ok);
-    match args.format {
-        ReportFormat::Json => output::result(&serde_json::to_string_pretty(&findings).unwrap_or_default()),
-        ReportFormat::Table => {
-            let lines: Vec<String> = findings.iter().map(Finding::line).collect();
-            output::result(&lines.join("\n"));
-        }
-    }
-    Ok(if failed { ExitStatus::Usage } else { ExitStatus::Success })
+    let lines = |findings: &Vec<Finding>| findings.iter().map(Finding::line).collect::<Vec<_>>().join("\n");
+    let printed = output::report(args.format, &findings, lines);
+    Ok(output::settled(if failed { ExitStatus::Usage } else { ExitStatus::Success }, printed))
 }
 
 fn describe(project: &Project) -> String {
@@ -135,7 +130,7 @@ fn seeds(project: &Project) -> Result<String> {
 /// # Errors
 /// As [`plan_rules`].
 pub(crate) fn expressions(project: &Project) -> Result<String> {
-    let limits = EffectiveLimits::new(&crate::args::Limits::default(), Some(&project.pipeline));
+    let limits = EffectiveLimits::try_new(&crate::args::Limits::default(), Some(&project.pipeline))?;
     let engine = Engine::try_new(&crate::run::engine_options(&limits))?;
     let plan = plan_rules(&engine.new_context(), project)?;
     Ok(plan.map_or_else(|| "no allocation is declared".to_owned(), |_| "all plan".to_owned()))
@@ -158,7 +153,7 @@ pub(crate) fn plan_rules(context: &SessionContext, project: &Project) -> Result<
 /// Reads the footers of a source's newest period.
 async fn source_contract(project: &Project, name: &str) -> Result<String> {
     let names = [name.to_owned()];
-    let limits = EffectiveLimits::new(&crate::args::Limits::default(), Some(&project.pipeline));
+    let limits = EffectiveLimits::try_new(&crate::args::Limits::default(), Some(&project.pipeline))?;
     let sources = OpenSources::open(project, &names, &limits, &SourceIndex::default()).await?;
     let models = ModelGraph::embedded()?;
     let decisive = Decisive { pipeline: &project.pipeline, models: &models };

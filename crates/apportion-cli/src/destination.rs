@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use apportion_sinks::{Destination, Format, TableSink, open_sink};
-use apportion_sources::{Location, StoreOptions};
+use apportion_sources::{Location, StoreOptions, store_error};
 use apportion_spec::pipeline::{Store, TableFormat};
 use apportion_spec::{Error, ErrorKind, Result};
 use futures::StreamExt;
@@ -47,7 +47,7 @@ impl OpenDestination {
         let format = match (format, declared.map(|destination| destination.format)) {
             (Some(TableFormatOption::Parquet), _) | (None, Some(TableFormat::Parquet)) => Format::Parquet,
             (Some(TableFormatOption::Delta), _) | (None, Some(TableFormat::Delta)) => Format::Delta,
-            (None, None) => detect(&location).await,
+            (None, None) => detect(&location).await?,
         };
         let keep_versions = declared.map_or(3, |destination| destination.keep_versions);
         let mut destination =
@@ -66,7 +66,11 @@ impl OpenDestination {
 impl OpenDestination {
     /// The table format as pipelines spell it.
     pub(crate) fn format_name(&self) -> String {
-        format!("{:?}", self.sink.format()).to_lowercase()
+        match self.sink.format() {
+            Format::Parquet => "parquet",
+            Format::Delta => "delta",
+        }
+        .to_owned()
     }
 }
 
@@ -80,12 +84,12 @@ fn shown(text: &str, location: &Location) -> String {
     path.strip_prefix(&here).unwrap_or(&path).to_owned()
 }
 
-/// Delta when the charge table has a log.
-async fn detect(location: &Location) -> Format {
+/// Delta when the charge table has a log. What cannot be looked at is no Parquet.
+async fn detect(location: &Location) -> Result<Format> {
     let log = location.prefix.clone().join("focus_charges").join("_delta_log");
-    if location.store.list(Some(&log)).next().await.is_some_and(|found| found.is_ok()) {
-        Format::Delta
-    } else {
-        Format::Parquet
+    match location.store.list(Some(&log)).next().await {
+        Some(Ok(_)) => Ok(Format::Delta),
+        None | Some(Err(object_store::Error::NotFound { .. })) => Ok(Format::Parquet),
+        Some(Err(error)) => Err(store_error(error, location)),
     }
 }

@@ -49,7 +49,7 @@ struct Chain {
 /// nothing, and whatever reading or recomputing runs into.
 pub(crate) async fn diff(args: &DiffArgs) -> Result<()> {
     let project = Project::load(&args.pipeline)?;
-    let limits = EffectiveLimits::new(&args.limits, Some(&project.pipeline));
+    let limits = EffectiveLimits::try_new(&args.limits, Some(&project.pipeline))?;
     let destination = OpenDestination::open(Some(&project), args.destination.as_deref(), args.table_format).await?;
     let engine = Engine::try_new(&engine_options(&limits))?;
     // Columns are those of the files: the two versions may have other dimensions than the pipeline.
@@ -71,7 +71,7 @@ pub(crate) async fn diff(args: &DiffArgs) -> Result<()> {
     conserved(&chain)?;
     let inputs = objects::changes(&recomputation, &older, &newer, &steps).await?;
     let top = args.top.or((args.format == ReportFormat::Table).then_some(LINES));
-    let mut report = DiffReport::new(&chain.states, &chain.steps, &breakdowns, position(args.ledger), top);
+    let mut report = DiffReport::new(&chain.states, &chain.steps, &breakdowns, position(args.ledger), top)?;
     report.pipeline.clone_from(&project.pipeline.name);
     report.destination.clone_from(&destination.shown);
     report.billing_period = args.period.to_string();
@@ -79,11 +79,7 @@ pub(crate) async fn diff(args: &DiffArgs) -> Result<()> {
     report.to = (&newer).into();
     report.inputs = inputs;
     report.notes = notes;
-    match args.format {
-        ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report).unwrap_or_default()),
-        ReportFormat::Table => output::result(&render::render(&report)),
-    }
-    Ok(())
+    output::report(args.format, &report, render::render)
 }
 
 /// The sums of both written versions.

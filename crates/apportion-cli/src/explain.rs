@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use apportion_engine::allocation::AllocationPlan;
+use apportion_engine::sql_depth::refuse_too_deep;
 use apportion_engine::{Engine, ModelGraph};
 use apportion_sinks::{Certificate, read_certificate, read_configuration};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result, did_you_mean};
@@ -23,7 +24,7 @@ use datafusion::logical_expr::{Expr, cast, col, lit};
 use datafusion::prelude::SessionContext;
 
 use self::report::{Cause, Cell, Explanation, Rest, Split, Step, Total, UnitCost};
-use crate::args::{ExplainArgs, LedgerOption, ReportFormat};
+use crate::args::{ExplainArgs, LedgerOption};
 use crate::check::plan_rules;
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
@@ -62,7 +63,7 @@ struct Explainer<'a> {
 /// [`ErrorKind::SqlInvalid`] for a condition that does not plan, those of reading the tables.
 pub(crate) async fn explain(args: &ExplainArgs) -> Result<ExitStatus> {
     let project = args.pipeline.as_deref().map(Project::load).transpose()?;
-    let limits = EffectiveLimits::new(&args.limits, project.as_ref().map(|project| &project.pipeline));
+    let limits = EffectiveLimits::try_new(&args.limits, project.as_ref().map(|project| &project.pipeline))?;
     let destination = OpenDestination::open(project.as_ref(), args.destination.as_deref(), None).await?;
     selected_periods(&destination, &[args.period]).await?;
     let context = Engine::try_new(&crate::run::engine_options(&limits))?.new_context();
@@ -74,10 +75,7 @@ pub(crate) async fn explain(args: &ExplainArgs) -> Result<ExitStatus> {
     let models = ModelGraph::embedded()?;
     let explainer = Explainer { args, context, destination, models, project, certificate, staging, own };
     let explanation = explainer.explain().await?;
-    match args.format {
-        ReportFormat::Json => output::result(&serde_json::to_string_pretty(&explanation).unwrap_or_default()),
-        ReportFormat::Table => output::result(&report::render(&explanation)),
-    }
+    output::report(args.format, &explanation, report::render)?;
     Ok(ExitStatus::Success)
 }
 
@@ -166,6 +164,8 @@ impl Explainer<'_> {
                 .with("columns", names.join(", "))
                 .with_source(error)
         };
+        refuse_too_deep(text)
+            .map_err(|reason| Error::new(ErrorKind::SqlInvalid, format!("the condition cannot be used: {reason}")))?;
         let condition = self.context.parse_sql_expr(text, table.schema()).map_err(&refused)?;
         table.clone().filter(condition).map_err(&refused)
     }
@@ -194,18 +194,18 @@ impl Explainer<'_> {
                    divide_round(cast(sum(x_Cost) FILTER (WHERE x_Quantity > 0) AS decimal(38, 12)), \
                    cast(sum(x_Quantity) FILTER (WHERE x_Quantity > 0) AS decimal(38, 12))) END \
                    FROM explained_units GROUP BY x_Ledger, BillingCurrency ORDER BY BillingCurrency, x_Ledger";
-        let unit = |row: &Row| {
+        let unit = |row: &Row| -> Result<(String, UnitCost)> {
             let unit = UnitCost {
                 metric: metric.clone(),
                 currency: row.text(1),
-                cost: row.money(2),
-                quantity: row.optional(3).map(|_| row.money(3)),
+                cost: row.money(2)?,
+                quantity: row.optional(3).map(|_| row.money(3)).transpose()?,
                 unit: row.text(4),
                 unit_cost: row.optional(5),
             };
-            (row.text(0), unit)
+            Ok((row.text(0), unit))
         };
-        let found: Vec<(String, UnitCost)> = rows(&self.context, sql).await?.iter().map(unit).collect();
+        let found = rows(&self.context, sql).await?.iter().map(unit).collect::<Result<Vec<_>>>()?;
         if found.is_empty() {
             return Err(Error::new(ErrorKind::NotFound, "the unit metric has no cost of this target")
                 .with("unit_metric", metric)
@@ -217,8 +217,8 @@ impl Explainer<'_> {
     /// Totals, and the same by how they came about.
     async fn sums(&self, explanation: &mut Explanation) -> Result<()> {
         let totals = "SELECT BillingCurrency, sum(Cost) FROM explained GROUP BY BillingCurrency ORDER BY 1";
-        let total = |row: &Row| Total { currency: row.text(0), cost: row.money(1) };
-        explanation.totals = rows(&self.context, totals).await?.iter().map(total).collect();
+        let total = |row: &Row| Ok(Total { currency: row.text(0), cost: row.money(1)? });
+        explanation.totals = rows(&self.context, totals).await?.iter().map(total).collect::<Result<_>>()?;
         if explanation.totals.is_empty() {
             let error = Error::new(ErrorKind::NotFound, "the target bears nothing that satisfies the condition");
             return Err(error.with("target", &self.args.target).with("billing_period", self.args.period));
@@ -230,20 +230,22 @@ impl Explainer<'_> {
                       x_AllocationActivity, x_AllocationDriver, x_DriverSource, x_IsEstimated, x_AllocationReason \
                       ORDER BY BillingCurrency, abs(sum(Cost)) DESC, x_AllocationRuleId, x_AllocationActivity, \
                       x_AllocationDriver, x_DriverSource, x_AllocationReason";
-        let cause = |row: &Row| Cause {
-            currency: row.text(0),
-            stage: row.text(1),
-            rule: row.optional(2),
-            method: row.optional(3),
-            activity: row.optional(4),
-            driver: row.optional(5),
-            driver_source: row.optional(6),
-            estimated: row.text(7) == "true",
-            reason: row.optional(8),
-            cells: row.text(9).parse().unwrap_or_default(),
-            cost: row.money(10),
+        let cause = |row: &Row| {
+            Ok(Cause {
+                currency: row.text(0),
+                stage: row.text(1),
+                rule: row.optional(2),
+                method: row.optional(3),
+                activity: row.optional(4),
+                driver: row.optional(5),
+                driver_source: row.optional(6),
+                estimated: row.text(7) == "true",
+                reason: row.optional(8),
+                cells: row.count(9)?,
+                cost: row.money(10)?,
+            })
         };
-        explanation.causes = rows(&self.context, causes).await?.iter().map(cause).collect();
+        explanation.causes = rows(&self.context, causes).await?.iter().map(cause).collect::<Result<_>>()?;
         Ok(())
     }
 
@@ -267,11 +269,11 @@ impl Explainer<'_> {
                 rule: row.optional(3),
                 method: row.optional(4),
                 values: values.collect(),
-                cost: row.money(6),
+                cost: row.money(6)?,
                 whole: Money::default(),
                 splits: Vec::new(),
                 other_splits: None,
-                charge_count: row.text(5).parse().unwrap_or_default(),
+                charge_count: row.count(5)?,
                 charges: Vec::new(),
                 other_charges: None,
             });
@@ -279,10 +281,10 @@ impl Explainer<'_> {
         let all = "SELECT BillingCurrency, count(DISTINCT x_CellId), sum(Cost) FROM explained \
                    GROUP BY BillingCurrency ORDER BY 1";
         for row in rows(&self.context, all).await? {
-            let (currency, count) = (row.text(0), row.text(1).parse().unwrap_or(0_u64));
+            let (currency, count) = (row.text(0), row.count(1)?);
             let listed = || explanation.cells.iter().filter(|cell| cell.currency == currency);
-            let cost = listed().fold(row.money(2).0, |rest, cell| rest - cell.cost.0);
-            let rest = Rest { count: count.saturating_sub(listed().count() as u64), cost: Money(cost), currency };
+            let cost = listed().try_fold(row.money(2)?, |rest, cell| rest.minus(cell.cost))?;
+            let rest = Rest { count: count.saturating_sub(listed().count() as u64), cost, currency };
             explanation.other_cells.push(rest);
         }
         Ok(())
@@ -293,7 +295,7 @@ impl Explainer<'_> {
         let wholes = "SELECT x_CellId, sum(Cost) FROM cell_parts GROUP BY x_CellId";
         for row in rows(&self.context, wholes).await? {
             for cell in explanation.cells.iter_mut().filter(|cell| cell.cell == row.text(0)) {
-                cell.whole = row.money(1);
+                cell.whole = row.money(1)?;
             }
         }
         self.models.register(&self.context, &["explanation__splits"], &std::collections::BTreeMap::new()).await?;
@@ -304,7 +306,7 @@ impl Explainer<'_> {
         let mut differing = 0_u64;
         for row in rows(&self.context, sql).await? {
             let Some(cell) = explanation.cells.iter_mut().find(|cell| cell.cell == row.text(0)) else { continue };
-            let split = split(&row);
+            let split = split(&row)?;
             differing += u64::from(split.targets.as_ref().is_some_and(|step| step.part != split.cost));
             let rest = cell.other_splits.get_or_insert_with(|| Rest {
                 currency: cell.currency.clone(),
@@ -315,7 +317,7 @@ impl Explainer<'_> {
                 cell.splits.push(split);
             } else {
                 rest.count += 1;
-                rest.cost += split.cost;
+                rest.cost.add(split.cost)?;
             }
         }
         if differing > 0 {
@@ -368,28 +370,31 @@ impl Explainer<'_> {
     }
 }
 
-fn split(row: &Row) -> Split {
-    let step = |first: usize, name: Option<String>| {
-        row.optional(first + 1).map(|_| Step {
+fn split(row: &Row) -> Result<Split> {
+    let step = |first: usize, name: Option<String>| -> Result<Option<Step>> {
+        if row.optional(first + 1).is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Step {
             name,
-            whole: row.money(first),
-            quantity: row.money(first + 1),
-            total: row.money(first + 2),
-            part: row.money(first + 3),
-        })
+            whole: row.money(first)?,
+            quantity: row.money(first + 1)?,
+            total: row.money(first + 2)?,
+            part: row.money(first + 3)?,
+        }))
     };
-    Split {
+    Ok(Split {
         charge_date: row.text(1),
         driver: row.optional(2),
         driver_key: row.optional(3),
         driver_source: row.optional(4),
         estimated: row.text(5) == "true",
         reason: row.optional(6),
-        cost: row.money(7),
+        cost: row.money(7)?,
         share: row.optional(8),
-        targets: step(9, None),
-        activity: step(14, row.optional(13)),
-    }
+        targets: step(9, None)?,
+        activity: step(14, row.optional(13))?,
+    })
 }
 
 /// The cost column of a ledger as unit metrics name it.

@@ -30,12 +30,12 @@ pub(crate) async fn of_charges(context: &SessionContext, period: BillingPeriod) 
     let sums = "SELECT BillingCurrency, count(*), sum(BilledCost), sum(EffectiveCost) FROM focus_charges \
                 GROUP BY BillingCurrency ORDER BY BillingCurrency";
     for row in rows(context, sums).await? {
-        extent.rows += row.text(1).parse::<u64>().unwrap_or_default();
+        extent.rows += row.count(1)?;
         for (index, (ledger, _)) in LEDGERS.into_iter().enumerate() {
             extent.sums.push(LedgerSum {
                 ledger: ledger.to_owned(),
                 currency: row.text(0),
-                amount: row.money(index + 2).to_string(),
+                amount: row.money(index + 2)?.to_string(),
             });
         }
     }

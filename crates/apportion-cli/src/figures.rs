@@ -43,7 +43,7 @@ impl AllocationReport {
 pub(crate) async fn charge_totals(context: &SessionContext) -> Result<BTreeMap<String, LedgerTotals>> {
     let sql = "SELECT BillingCurrency, sum(BilledCost), sum(EffectiveCost), sum(ListCost), sum(ContractedCost) \
                FROM focus_charges GROUP BY BillingCurrency ORDER BY BillingCurrency";
-    Ok(rows(context, sql).await?.iter().map(|row| (row.text(0), totals(row, 1))).collect())
+    rows(context, sql).await?.iter().map(|row| Ok((row.text(0), totals(row, 1)?))).collect()
 }
 
 /// What the conversion of delivered floats left over, by ledger and currency, of a reconciled unit.
@@ -57,13 +57,13 @@ pub(crate) async fn conversion_residuals(context: &SessionContext) -> Result<Vec
     Ok(rows(context, sql).await?.iter().map(residual).collect())
 }
 
-fn totals(row: &Row, from: usize) -> LedgerTotals {
-    LedgerTotals {
-        billed: row.money(from),
-        effective: row.money(from + 1),
-        list: row.money(from + 2),
-        contracted: row.money(from + 3),
-    }
+fn totals(row: &Row, from: usize) -> Result<LedgerTotals> {
+    Ok(LedgerTotals {
+        billed: row.money(from)?,
+        effective: row.money(from + 1)?,
+        list: row.money(from + 2)?,
+        contracted: row.money(from + 3)?,
+    })
 }
 
 /// Figures of one allocated period.
@@ -78,17 +78,18 @@ pub(crate) async fn allocation(context: &SessionContext, period: BillingPeriod) 
                      ORDER BY sum(EffectiveCost) DESC, x_AllocationTargetId, BillingCurrency";
     for row in rows(context, by_target).await? {
         let (currency, target, reason) = (row.text(0), row.text(1), row.optional(2));
-        let cost = totals(&row, 3);
+        let cost = totals(&row, 3)?;
         let sum = report.totals.entry(currency.clone()).or_default();
-        sum.billed += cost.billed;
-        sum.effective += cost.effective;
-        sum.list += cost.list;
-        sum.contracted += cost.contracted;
+        sum.billed.add(cost.billed)?;
+        sum.effective.add(cost.effective)?;
+        sum.list.add(cost.list)?;
+        sum.contracted.add(cost.contracted)?;
         if target == "unallocated" || target == "idle" {
             let reason = reason.map_or_else(|| target.clone(), |reason| format!("{target}: {reason}"));
-            *report.unallocated_effective.entry(currency).or_default().entry(reason).or_default() += cost.effective;
+            let by_reason = report.unallocated_effective.entry(currency).or_default();
+            by_reason.entry(reason).or_default().add(cost.effective)?;
         } else {
-            *report.allocated_effective.entry(currency.clone()).or_default() += cost.effective;
+            report.allocated_effective.entry(currency.clone()).or_default().add(cost.effective)?;
             if report.top_targets.len() < TOP_TARGETS {
                 report.top_targets.push(TargetCost { target, currency, effective: cost.effective });
             }
@@ -103,15 +104,17 @@ async fn unit_costs(context: &SessionContext) -> Result<Vec<UnitCost>> {
                divide_round(sum(x_Cost), sum(x_Quantity)) FROM unit_economics_monthly \
                WHERE x_Quantity > 0 GROUP BY x_UnitMetric, BillingCurrency ORDER BY x_UnitMetric, BillingCurrency";
     let answer = rows(context, sql).await?;
-    let unit = |row: &Row| UnitCost {
-        metric: row.text(0),
-        currency: row.text(1),
-        cost: row.money(2),
-        quantity: row.money(3),
-        unit: row.text(4),
-        unit_cost: row.optional(5),
+    let unit = |row: &Row| {
+        Ok(UnitCost {
+            metric: row.text(0),
+            currency: row.text(1),
+            cost: row.money(2)?,
+            quantity: row.money(3)?,
+            unit: row.text(4),
+            unit_cost: row.optional(5),
+        })
     };
-    Ok(answer.iter().map(unit).collect())
+    answer.iter().map(unit).collect()
 }
 
 impl From<&RuleReport> for RuleOutcome {

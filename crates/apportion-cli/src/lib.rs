@@ -17,6 +17,7 @@ mod exit;
 mod explain;
 mod extent;
 mod figures;
+mod files;
 mod foreign;
 mod hold;
 mod init;
@@ -59,12 +60,17 @@ pub use crate::exit::ExitStatus;
 /// How long threads that are still busy may hold up the end of the process.
 const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// The stack of each thread.
+const STACK: usize = 16 << 20;
+
 /// Runs one command to its exit status; prints results and errors.
 #[must_use]
 pub fn main(cli: Cli) -> ExitStatus {
     logging::start(cli.verbose);
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // Plans are trees, and what walks them goes down the stack; only pages that are touched cost memory.
+        .thread_stack_size(STACK)
         .build()
         .map_err(|error| Error::new(ErrorKind::ResourcesExhausted, "threads cannot be started").with_source(error))
         .and_then(|runtime| {
@@ -73,10 +79,29 @@ pub fn main(cli: Cli) -> ExitStatus {
             runtime.shutdown_timeout(SHUTDOWN);
             outcome
         });
-    outcome.unwrap_or_else(|error| {
+    let status = outcome.unwrap_or_else(|error| {
         output::failure(&error);
         ExitStatus::of_command(error.kind())
-    })
+    });
+    // What a person should have read is on no disk.
+    if output::notes_lost() { status.max(ExitStatus::UnitFailed) } else { status }
+}
+
+/// Prints what the command line says about itself: help, version, or what is wrong with it.
+#[must_use]
+pub fn explain_usage(error: &clap::Error) -> ExitStatus {
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        return output::program(&text).map_or_else(
+            |error| {
+                output::failure(&error);
+                ExitStatus::of_command(error.kind())
+            },
+            |()| ExitStatus::Success,
+        );
+    }
+    output::note(text.trim_end_matches('\n'));
+    ExitStatus::Usage
 }
 
 async fn dispatch(command: Command) -> Result<ExitStatus> {
@@ -94,8 +119,7 @@ async fn dispatch(command: Command) -> Result<ExitStatus> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "apportion", &mut script);
-            output::result(&String::from_utf8_lossy(&script));
-            Ok(ExitStatus::Success)
+            output::program(&String::from_utf8_lossy(&script)).map(|()| ExitStatus::Success)
         }
     }
 }

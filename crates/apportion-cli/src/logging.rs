@@ -1,11 +1,14 @@
 //! Logs: for people on a terminal, structured (one JSON object per line) otherwise.
 //!
 //! Only our own crates speak at the default level; `-v` adds their detail, `-vv` and more the
-//! libraries'. Nothing here ever sees a credential: stores are logged by URL only.
+//! libraries'. Lines pass the same boundary as everything that is printed (`output`), so that no secret is in
+//! them, no name in them commands the terminal, and a reader that goes away stops nothing.
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+
+use crate::output::Logs;
 
 /// Starts logging to standard error.
 pub(crate) fn start(verbose: u8) {
@@ -17,11 +20,12 @@ pub(crate) fn start(verbose: u8) {
         2 => "apportion_cli=trace,apportion_sources=trace,apportion_sinks=trace,apportion_engine=trace,info",
         _ => "debug",
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr);
+    let person = std::io::stderr().is_terminal();
+    // Without colours: they are control characters too, and those in names must not pass.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_ansi(false)
+        .with_writer(move || Logs { json: !person });
     // A second start (several commands in one process) keeps the first.
-    let _ = if std::io::stderr().is_terminal() {
-        builder.with_target(false).without_time().try_init()
-    } else {
-        builder.json().try_init()
-    };
+    let _ = if person { builder.with_target(false).without_time().try_init() } else { builder.json().try_init() };
 }

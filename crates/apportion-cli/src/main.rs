@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = apportion_cli::args::Cli::parse();
-    apportion_cli::main(cli).into()
+    match apportion_cli::args::Cli::try_parse() {
+        Ok(cli) => apportion_cli::main(cli).into(),
+        Err(error) => apportion_cli::explain_usage(&error).into(),
+    }
 }

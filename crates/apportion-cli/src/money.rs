@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use apportion_spec::{Error, ErrorKind, Result};
 use serde::{Serialize, Serializer};
 
 /// A decimal with twelve decimals, as the tables hold it.
@@ -22,21 +23,84 @@ impl Serialize for Money {
     }
 }
 
-impl std::ops::AddAssign for Money {
-    fn add_assign(&mut self, other: Self) {
-        self.0 = self.0.saturating_add(other.0);
-    }
-}
-
 impl Money {
     /// Reads a plain decimal with at most twelve decimals.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
-        let (whole, decimals) = digits.split_once('.').unwrap_or((digits, ""));
-        let decimals = decimals.trim_end_matches('0');
-        if decimals.len() > 12 {
+        let (whole, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
+        let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let kept = decimals.trim_end_matches('0');
+        if !are_digits(whole) || !are_digits(decimals) || kept.len() > 12 {
             return None;
         }
-        format!("{whole}{decimals:0<12}").parse::<i128>().ok().map(|units| Self(units * sign))
+        format!("{whole}{kept:0<12}").parse::<i128>().ok().map(|units| Self(units * sign))
+    }
+
+    /// Reads an amount that must be one: what cannot be read is no zero.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ContractViolated`] when it is none.
+    pub(crate) fn read(text: &str) -> Result<Self> {
+        Self::parse(text).ok_or_else(|| {
+            Error::new(ErrorKind::ContractViolated, format!("`{text}` is no amount of at most twelve decimals"))
+        })
+    }
+
+    /// The sum, exact or none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ContractViolated`] when it is more than an amount can be.
+    pub(crate) fn plus(self, other: Self) -> Result<Self> {
+        self.0.checked_add(other.0).map(Self).ok_or_else(|| beyond(self, "+", other))
+    }
+
+    /// The difference, exact or none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ContractViolated`] when it is more than an amount can be.
+    pub(crate) fn minus(self, other: Self) -> Result<Self> {
+        self.0.checked_sub(other.0).map(Self).ok_or_else(|| beyond(self, "-", other))
+    }
+
+    /// Adds another amount to this one.
+    ///
+    /// # Errors
+    /// As [`Money::plus`].
+    pub(crate) fn add(&mut self, other: Self) -> Result<()> {
+        *self = self.plus(other)?;
+        Ok(())
+    }
+}
+
+fn beyond(left: Money, sign: &str, right: Money) -> Error {
+    Error::new(ErrorKind::ContractViolated, format!("{left} {sign} {right} is more than an amount can be"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_read_exactly_or_not_at_all() {
+        for (text, units) in [
+            ("0", 0),
+            ("-0.5", -500_000_000_000),
+            ("12.000000000001", 12_000_000_000_001),
+            ("1.50000000000000", 1_500_000_000_000),
+        ] {
+            assert_eq!(Money::parse(text), Some(Money(units)), "{text}");
+        }
+        let too_large = "9".repeat(40);
+        for text in ["", "-", "--5", "+5", "5.", ".5", "1e3", " 1", "1,5", "0.1234567890123", "NaN", &too_large] {
+            assert_eq!(Money::parse(text), None, "{text}");
+            assert_eq!(Money::read(text).unwrap_err().kind(), ErrorKind::ContractViolated);
+        }
+    }
+
+    #[test]
+    fn a_sum_is_exact_or_an_error() {
+        assert_eq!(Money(1).plus(Money(-3)).unwrap(), Money(-2));
+        assert!(Money(i128::MAX).plus(Money(1)).is_err());
+        assert!(Money(i128::MIN).minus(Money(1)).is_err());
     }
 }

@@ -3,22 +3,27 @@
 //!
 //! All three are made from the run's report and its ledger document after the tables are
 //! published, so observation costs nothing while a run works and cannot change what it writes. A
-//! collector that fails is a warning; a report that was asked for and cannot be written is an
-//! error, because somebody waits for it.
+//! collector that fails is a warning; a file that was asked for and cannot be written is an error,
+//! because somebody waits for it.
 
-mod files;
 mod metrics;
 mod openmetrics;
 mod otlp;
 mod spans;
 
+use std::io;
+use std::path::Path;
+
 use apportion_sinks::{Destination, read_run};
-use apportion_spec::{Error, Result};
+use apportion_spec::{Error, Result, secret};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{Outputs, RunArgs};
 use crate::exit::ExitStatus;
+use crate::files;
+use crate::output;
 use crate::project::Project;
 use crate::report::RunReport;
 use crate::run;
@@ -37,6 +42,7 @@ pub(crate) async fn run(args: &RunArgs, outputs: &Outputs, parallel: usize) -> R
         }
     }
     let started_at = Utc::now();
+    otlp::check_environment()?;
     let outcome = run::run(args, outputs, parallel).await;
     if let Err(error) = &outcome {
         failed(args, outputs, started_at, error).await;
@@ -45,11 +51,11 @@ pub(crate) async fn run(args: &RunArgs, outputs: &Outputs, parallel: usize) -> R
 }
 
 /// Reports a run that came to its end, whatever became of its units. The status is a failure when
-/// the report file cannot be written.
+/// a file cannot be written.
 pub(crate) async fn finished(destination: &Destination, outputs: &Outputs, report: &RunReport) -> ExitStatus {
     let ended_at = Utc::now();
     let moment = Moment { started_at: ended_at - total(report), ended_at, exit_code: report.exit_status().code() };
-    write_metrics(outputs, &report.pipeline, &moment, metrics::of_report(report));
+    let metrics = write_metrics(outputs, &report.pipeline, &moment, metrics::of_report(report));
     if let Some(exporter) = Exporter::from_environment() {
         // Only here: without an endpoint the document is not read.
         let entry = match read_run(destination, &report.run_id).await {
@@ -63,15 +69,7 @@ pub(crate) async fn finished(destination: &Destination, outputs: &Outputs, repor
         let families = metrics::of_run(&report.pipeline, &moment, metrics::of_report(report));
         exporter.export(&spans, &families, &moment).await;
     }
-    let Some(file) = &outputs.report else { return ExitStatus::Success };
-    let text = serde_json::to_string_pretty(report).unwrap_or_default();
-    match files::replace(file, &format!("{text}\n")) {
-        Ok(()) => ExitStatus::Success,
-        Err(cause) => {
-            tracing::error!(file = %file.display(), %cause, "the report cannot be written");
-            ExitStatus::UnitFailed
-        }
-    }
+    metrics.max(write_report(outputs, report))
 }
 
 /// Reports a run that stopped as a whole. Its error is what the caller hears; what goes wrong here
@@ -88,26 +86,39 @@ async fn failed(args: &RunArgs, outputs: &Outputs, started_at: DateTime<Utc>, er
         let families = metrics::of_run(&pipeline, &moment, Vec::new());
         exporter.export(&spans, &families, &moment).await;
     }
-    if let Some(file) = &outputs.report {
+    if outputs.report.is_some() {
         let failure = json!({ "kind": error.kind().as_str(), "message": error.to_string() });
         let report = json!({ "pipeline": pipeline, "exit_code": status.code(), "error": failure });
-        let text = serde_json::to_string_pretty(&report).unwrap_or_default();
-        if let Err(cause) = files::replace(file, &format!("{text}\n")) {
-            tracing::warn!(file = %file.display(), %cause, "the report cannot be written");
-        }
+        write_report(outputs, &report);
     }
 }
 
-/// The tables are published: monitoring that cannot be reached must not look like a failed run.
-fn write_metrics(outputs: &Outputs, pipeline: &str, moment: &Moment, of_report: Vec<Family>) {
-    let Some(file) = &outputs.metrics_file else { return };
-    let before = std::fs::read_to_string(file).unwrap_or_default();
+fn write_report(outputs: &Outputs, report: &impl Serialize) -> ExitStatus {
+    let Some(file) = &outputs.report else { return ExitStatus::Success };
+    let written = output::json(report).map(|text| files::replace(file, &text));
+    told("report", file, written)
+}
+
+fn write_metrics(outputs: &Outputs, pipeline: &str, moment: &Moment, of_report: Vec<Family>) -> ExitStatus {
+    let Some(file) = &outputs.metrics_file else { return ExitStatus::Success };
+    // Reading a device may never end.
+    let before = if file.is_file() { std::fs::read_to_string(file).unwrap_or_default() } else { String::new() };
     let history = openmetrics::History::read(&before, pipeline);
     let mut families = metrics::of_run(pipeline, moment, of_report);
     history.carry_on(&mut families, pipeline, moment);
-    if let Err(cause) = files::replace(file, &openmetrics::render(&families)) {
-        tracing::warn!(file = %file.display(), %cause, "the metrics file cannot be written");
-    }
+    let text = openmetrics::render(&families);
+    told("metrics file", file, Ok(files::replace(file, &secret::redact(&text))))
+}
+
+/// What becomes of the run when a file is written, or not.
+fn told(what: &str, file: &Path, written: Result<io::Result<()>>) -> ExitStatus {
+    let cause = match written {
+        Ok(Ok(())) => return ExitStatus::Success,
+        Ok(Err(cause)) => cause.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(file = %file.display(), cause, "the {what} cannot be written");
+    ExitStatus::UnitFailed
 }
 
 fn total(report: &RunReport) -> TimeDelta {

@@ -1,30 +1,212 @@
 //! The only place that prints. Results go to standard output, everything else to standard error,
 //! so that a pipe sees answers and a person sees both.
-#![expect(clippy::print_stderr, reason = "this module is where printing happens")]
+//!
+//! What is printed comes from bills, tags and the words of stores, so it passes one boundary here: no
+//! secret and no character that commands a terminal leaves. A result that cannot be written is an error of
+//! the command. A reader that went away, as `head` does, is none: it has what it wanted.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use apportion_spec::Error;
+use apportion_spec::{Error, ErrorKind, Result, printable, secret};
+use serde::Serialize;
 
-/// Prints a result, with a line break at its end. A reader that went away, as `head` does, is no error.
-pub(crate) fn result(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end_matches('\n'));
+use crate::args::ReportFormat;
+use crate::exit::ExitStatus;
+
+/// Set when a note or a log line could not be written, although somebody was there to read it.
+static NOTES_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints a result for people, with a line break at its end.
+///
+/// # Errors
+/// When standard output cannot be written, for example on a full disk.
+pub(crate) fn result(text: &str) -> Result<()> {
+    let clean = secret::redact(text.trim_end_matches('\n'));
+    let mut results = Results::open();
+    results.print(&format!("{}\n", printable::lines(&clean)))?;
+    results.finish()
+}
+
+/// Prints text that a program reads as it is.
+///
+/// # Errors
+/// As [`result`].
+pub(crate) fn program(text: &str) -> Result<()> {
+    let mut results = Results::open();
+    results.print(text)?;
+    results.finish()
+}
+
+/// Prints a report as a person or a program reads it.
+///
+/// # Errors
+/// As [`result`]; [`ErrorKind::Internal`] when it has no form in JSON.
+pub(crate) fn report<T: Serialize>(format: ReportFormat, report: &T, render: impl FnOnce(&T) -> String) -> Result<()> {
+    match format {
+        ReportFormat::Json => program(&json(report)?),
+        ReportFormat::Table => result(&render(report)),
+    }
+}
+
+/// How a command ended whose report was printed, or should have been: the worse of both.
+pub(crate) fn settled(status: ExitStatus, printed: Result<()>) -> ExitStatus {
+    match printed {
+        Ok(()) => status,
+        Err(error) => {
+            failure(&error);
+            status.max(ExitStatus::of_command(error.kind()))
+        }
+    }
+}
+
+/// A JSON document for programs, with a line break at its end. No secret is in it, and every character of it is seen.
+///
+/// # Errors
+/// [`ErrorKind::Internal`] when the value has no form in JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::new(ErrorKind::Internal, "the report has no form in JSON").with_source(error))?;
+    Ok(format!("{}\n", printable::json(&secret::redact(&text))))
+}
+
+/// Standard output, for results that are written piece by piece.
+#[derive(Debug)]
+pub(crate) struct Results {
+    to: io::BufWriter<StdoutLock<'static>>,
+    reader_left: bool,
+}
+
+impl Results {
+    pub(crate) fn open() -> Self {
+        Self { to: io::BufWriter::new(io::stdout().lock()), reader_left: false }
+    }
+
+    /// Whether a person looks at it.
+    pub(crate) fn is_terminal() -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Whether nobody reads any more, so that what follows need not be computed.
+    pub(crate) const fn reader_left(&self) -> bool {
+        self.reader_left
+    }
+
+    /// Writes text as it is.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(crate) fn print(&mut self, text: &str) -> Result<()> {
+        self.write_all(text.as_bytes()).map_err(unwritten)
+    }
+
+    /// Makes sure that everything arrived: what a buffer still holds would be lost without a word.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.flush().map_err(unwritten)
+    }
+
+    fn attempt<T>(
+        &mut self,
+        then: T,
+        write: impl FnOnce(&mut io::BufWriter<StdoutLock<'static>>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.reader_left {
+            return Ok(then);
+        }
+        match write(&mut self.to) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.reader_left = true;
+                Ok(then)
+            }
+            other => other,
+        }
+    }
+}
+
+impl Write for Results {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.attempt(bytes.len(), |to| to.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // The buffer is handed on to standard output, which keeps the last line itself.
+        self.attempt((), |to| to.flush().and_then(|()| to.get_mut().flush()))
+    }
+}
+
+/// The error of a result that could not be written.
+pub(crate) fn unwritten(error: io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            ErrorKind::ResourcesExhausted
+        }
+        io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+        _ => ErrorKind::Internal,
+    };
+    Error::new(kind, "the result cannot be written and is not complete")
+        .with("to", "standard output")
+        .with_source(error)
 }
 
 /// Prints a note for the person at the terminal.
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+    Notes.print(&format!("{}\n", printable::lines(&secret::redact(text))));
 }
 
 /// Prints why a command failed. Lines that already start with `file:line:column` stay as they are.
 pub(crate) fn failure(error: &Error) {
-    eprintln!("error: {error}");
+    note(&format!("error: {error}"));
+}
+
+/// Whether notes or log lines were lost.
+pub(crate) fn notes_lost() -> bool {
+    NOTES_LOST.load(Ordering::SeqCst)
+}
+
+/// Standard error. Nothing that happens to it stops or changes the work: what cannot be written is remembered
+/// for the end, unless the reader went away.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Notes;
+
+impl Notes {
+    fn print(self, text: &str) {
+        let mut to = io::stderr().lock();
+        let written = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+        if written.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+            NOTES_LOST.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Log lines: JSON documents, or text for people.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Logs {
+    pub(crate) json: bool,
+}
+
+impl Write for Logs {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let clean = secret::redact(&text);
+        Notes.print(&if self.json { printable::json(&clean) } else { printable::lines(&clean) });
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Right-aligns every column but the first and joins rows with line breaks.
+/// Values come from bills: each stays on its line.
 pub(crate) fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| printable::line(cell).into_owned()).collect()).collect();
     let mut widths: Vec<usize> = header.iter().map(|name| name.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }

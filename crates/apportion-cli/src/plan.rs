@@ -7,7 +7,7 @@ use apportion_spec::{BillingPeriod, Result};
 use serde::Serialize;
 
 use crate::accept::Accepted;
-use crate::args::{ReportFormat, RunArgs};
+use crate::args::RunArgs;
 use crate::changes::{Decisive, Published};
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
@@ -91,7 +91,7 @@ pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
     let destination = OpenDestination::open(Some(&project), args.destination.as_deref(), args.table_format).await?;
     let owned = owner::check(&project, &destination.place, args.take_over).await?;
     let accepted = Accepted::try_new(&args.accept_smaller, &destination.place).await?;
-    let limits = EffectiveLimits::new(&args.limits, Some(&project.pipeline));
+    let limits = EffectiveLimits::try_new(&args.limits, Some(&project.pipeline))?;
     let known = SourceIndex::read(&destination.place).await?;
     let sources = OpenSources::open(&project, &args.source, &limits, &known).await?;
     let published = Published::read(&destination, args.force).await?;
@@ -105,12 +105,9 @@ pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
     let mut report = describe(&project, &units, &published, &decisive, survey.as_ref(), destination.shown);
     report.notes.splice(0..0, owned.notes);
     report.withdrawals = withdrawals(&orphans, &accepted);
-    match args.format {
-        ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report).unwrap_or_default()),
-        ReportFormat::Table => output::result(&render(&report)),
-    }
+    let printed = output::report(args.format, &report, render);
     let failed = !report.unlisted.is_empty() || report.units.iter().any(|unit| unit.error.is_some());
-    Ok(if failed { ExitStatus::UnitFailed } else { ExitStatus::Success })
+    Ok(output::settled(if failed { ExitStatus::UnitFailed } else { ExitStatus::Success }, printed))
 }
 
 fn describe(

@@ -20,9 +20,9 @@ pub(crate) struct Project {
     pub(crate) pipeline: Pipeline,
     /// The file as named on the command line.
     pub(crate) file: String,
-    /// The file as read.
+    /// What the file says, without its comments: the form in which it is kept.
     pub(crate) text: String,
-    /// SHA-256 of the file as read, in hex.
+    /// SHA-256 of that text, in hex.
     pub(crate) digest: String,
     /// Folder that relative locations in the file start from.
     pub(crate) base: PathBuf,
@@ -56,8 +56,7 @@ impl Project {
     pub(crate) fn survey(file: &Path) -> Result<(Self, Survey)> {
         let (file, text, base) = named(file, read(file)?);
         let survey = with_vocabulary(|vocabulary| Pipeline::survey(&file, &text, vocabulary))?;
-        let pipeline = survey.pipeline.clone();
-        Ok((Self { pipeline, file, digest: hex(&Sha256::digest(text.as_bytes())), text, base }, survey))
+        Ok((Self::new(survey.pipeline.clone(), file, &text, base)?, survey))
     }
 
     /// Validates the text of a pipeline file.
@@ -66,7 +65,7 @@ impl Project {
     /// [`ErrorKind::Config`] with every mistake.
     pub(crate) fn parse(file: &Path, text: String) -> Result<Self> {
         let (file, text, base) = named(file, text);
-        Self::from_text(file, text, base)
+        Self::from_text(file, &text, base)
     }
 
     /// Validates the text of a pipeline; `file` is its name in messages, `base` the folder that its
@@ -74,8 +73,13 @@ impl Project {
     ///
     /// # Errors
     /// [`ErrorKind::Config`] with every mistake.
-    pub(crate) fn from_text(file: String, text: String, base: PathBuf) -> Result<Self> {
-        let pipeline = with_vocabulary(|vocabulary| Pipeline::parse(&file, &text, vocabulary))?;
+    pub(crate) fn from_text(file: String, text: &str, base: PathBuf) -> Result<Self> {
+        let pipeline = with_vocabulary(|vocabulary| Pipeline::parse(&file, text, vocabulary))?;
+        Self::new(pipeline, file, text, base)
+    }
+
+    fn new(pipeline: Pipeline, file: String, text: &str, base: PathBuf) -> Result<Self> {
+        let text = apportion_spec::canonical(&file, text)?;
         Ok(Self { pipeline, file, digest: hex(&Sha256::digest(text.as_bytes())), text, base })
     }
 
@@ -112,7 +116,7 @@ impl Project {
         Ok(files)
     }
 
-    /// The file as it is kept beside the tables.
+    /// The file as it is kept beside the tables. Comments are for those who edit it, and are where keys are noted.
     pub(crate) fn configuration(&self) -> Configuration {
         let name = Path::new(&self.file).file_name().map(|name| name.to_string_lossy().into_owned());
         Configuration { file: name.unwrap_or_default(), text: self.text.clone() }
@@ -263,19 +267,38 @@ pub(crate) struct EffectiveLimits {
 }
 
 impl EffectiveLimits {
-    /// Combines the options with the pipeline's `engine` section.
-    #[must_use]
-    pub(crate) fn new(limits: &Limits, pipeline: Option<&Pipeline>) -> Self {
+    /// Combines the options with the pipeline's `engine` section, and makes the work directory ready.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when nothing can be written to the work directory.
+    pub(crate) fn try_new(limits: &Limits, pipeline: Option<&Pipeline>) -> Result<Self> {
         let declared_memory =
             pipeline.and_then(|pipeline| pipeline.memory_limit_mib).map(|mib| mib.saturating_mul(1 << 20));
         let declared_jobs = pipeline.and_then(|pipeline| pipeline.jobs).and_then(|jobs| usize::try_from(jobs).ok());
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self {
+        Ok(Self {
             memory_bytes: limits.memory_limit.or(declared_memory).and_then(|bytes| usize::try_from(bytes).ok()),
             jobs: limits.jobs.or(declared_jobs).unwrap_or(cores).max(1),
-            work_directory: limits.work_directory.clone().unwrap_or_else(std::env::temp_dir),
-        }
+            work_directory: usable(&limits.work_directory.clone().unwrap_or_else(std::env::temp_dir))?,
+        })
     }
+}
+
+/// The folder, created when missing, by its one absolute name: libraries take `..` in a path, and what looks like
+/// a pattern, for something else.
+fn usable(folder: &Path) -> Result<PathBuf> {
+    let ready = std::fs::create_dir_all(folder)
+        .and_then(|()| folder.canonicalize())
+        .and_then(|path| tempfile::tempfile_in(&path).map(|_| path));
+    ready.map_err(|error| {
+        let kind = match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::ResourcesExhausted,
+            _ => ErrorKind::Config,
+        };
+        Error::new(kind, "nothing can be written to the work directory; choose another with --work-directory")
+            .with("folder", folder.display())
+            .with_source(error)
+    })
 }
 
 /// Lower-case hexadecimal text.

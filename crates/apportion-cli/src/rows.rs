@@ -24,9 +24,21 @@ impl Row {
         self.0.get(index).and_then(Clone::clone)
     }
 
-    /// A decimal with twelve decimals; zero for NULL.
-    pub(crate) fn money(&self, index: usize) -> Money {
-        Money::parse(&self.text(index)).unwrap_or_default()
+    /// A decimal with twelve decimals; zero for NULL, which a sum over no rows is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ContractViolated`] for anything else: what cannot be read is no zero.
+    pub(crate) fn money(&self, index: usize) -> Result<Money> {
+        self.0.get(index).and_then(Option::as_ref).map_or(Ok(Money::default()), |text| Money::read(text))
+    }
+
+    /// A number of rows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] when it is none.
+    pub(crate) fn count(&self, index: usize) -> Result<u64> {
+        let text = self.text(index);
+        text.parse().map_err(|_| Error::new(ErrorKind::Internal, format!("`{text}` is no number of rows")))
     }
 }
 

@@ -17,7 +17,7 @@ use datafusion::prelude::SessionContext;
 use sha2::{Digest, Sha256};
 
 use crate::accept::Accepted;
-use crate::args::{BackfillArgs, Outputs, ReportFormat, RunArgs};
+use crate::args::{BackfillArgs, Outputs, RunArgs};
 use crate::certificate::Certified;
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
@@ -81,7 +81,7 @@ pub(crate) async fn run(args: &RunArgs, outputs: &Outputs, parallel: usize) -> R
     let project = Project::load(&args.pipeline)?;
     project.check_sources(&args.source)?;
     let selection = PeriodSelection::try_new(args, &project.pipeline, chrono::Utc::now().date_naive())?;
-    let limits = EffectiveLimits::new(&args.limits, Some(&project.pipeline));
+    let limits = EffectiveLimits::try_new(&args.limits, Some(&project.pipeline))?;
     vacuum::remove_abandoned(&limits.work_directory);
     let (models, _) = project.models()?;
     let engine = Engine::try_new(&engine_options(&limits))?;
@@ -122,12 +122,11 @@ pub(crate) async fn run(args: &RunArgs, outputs: &Outputs, parallel: usize) -> R
         tracing::warn!(%error, "the lock of the destination could not be given back; it expires by itself");
     }
     let report = outcome?;
-    match args.format {
-        ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report).unwrap_or_default()),
-        ReportFormat::Table => output::result(&summary::render(&report)),
-    }
+    let printed = output::report(args.format, &report, summary::render);
+    // What the run did stays done and is reported to all others, whoever could not be told.
     let observed = observe::finished(&run.destination.place, outputs, &report).await;
-    Ok(report.exit_status().max(observed))
+    let status = report.exit_status().max(observed);
+    Ok(output::settled(status, printed))
 }
 
 /// Runs a pipeline for a range of billing periods.

@@ -80,11 +80,14 @@ impl fmt::Debug for DiskBarrier<'_> {
 impl Barrier for DiskBarrier<'_> {
     async fn materialize(&self, name: &str, rows: DataFrame) -> Result<Arc<dyn TableProvider>> {
         let folder = self.staging.path(&format!("barrier-{name}"));
-        let target = format!("{}/", folder.display());
         std::fs::create_dir_all(&folder).map_err(|error| {
             Error::new(ErrorKind::ResourcesExhausted, "a staging folder cannot be created")
-                .with("folder", &target)
+                .with("folder", folder.display())
                 .with_source(error)
+        })?;
+        // A path may hold what looks like a pattern; a URL does not.
+        let target = url::Url::from_directory_path(&folder).map(String::from).map_err(|()| {
+            Error::new(ErrorKind::Config, "the work directory has no absolute path").with("folder", folder.display())
         })?;
         let schema = Arc::clone(rows.schema().inner());
         let mut format = TableParquetOptions::default();

@@ -67,12 +67,12 @@ pub(crate) async fn values(
     let mut unmapped: Vec<Unmapped> = Vec::new();
     for row in rows(checked, &sql).await? {
         let (seed, value, currency) = (row.text(0), row.text(1), row.text(2));
-        let (charges, effective) = (row.text(3).parse().unwrap_or(0), row.money(4));
+        let (charges, effective) = (row.count(3)?, row.money(4)?);
         if unmapped.last().is_none_or(|last| last.seed != seed) {
             unmapped.push(Unmapped { seed, ..Unmapped::default() });
         }
         if let Some(last) = unmapped.last_mut() {
-            last.add(value, currency, charges, effective);
+            last.add(value, currency, charges, effective)?;
         }
     }
     for seed in &mut unmapped {
@@ -83,17 +83,18 @@ pub(crate) async fn values(
 
 impl Unmapped {
     /// Adds one row; rows of a value follow each other.
-    fn add(&mut self, value: String, currency: String, charges: u64, effective: Money) {
+    fn add(&mut self, value: String, currency: String, charges: u64, effective: Money) -> Result<()> {
         if self.values.last().is_none_or(|last| last.value != value) {
             self.values.push(UnmappedValue { value, ..UnmappedValue::default() });
             self.count += 1;
         }
         self.charges += charges;
-        *self.effective.entry(currency.clone()).or_default() += effective;
+        self.effective.entry(currency.clone()).or_default().add(effective)?;
         if let Some(last) = self.values.last_mut() {
             last.charges += charges;
-            *last.effective.entry(currency).or_default() += effective;
+            last.effective.entry(currency).or_default().add(effective)?;
         }
+        Ok(())
     }
 
     /// One line for people.
@@ -140,15 +141,15 @@ mod tests {
     #[test]
     fn a_note_counts_lists_and_names_the_file() {
         let mut unmapped = Unmapped { seed: "aws_regions".to_owned(), ..Unmapped::default() };
-        unmapped.add("mars-1".to_owned(), "EUR".to_owned(), 1, Money(1_500_000_000_000));
+        unmapped.add("mars-1".to_owned(), "EUR".to_owned(), 1, Money(1_500_000_000_000)).unwrap();
         assert_eq!(
             unmapped.note(),
             "1 region is not in aws_regions.csv: mars-1 (1 charge, effective 1.50 EUR); the id stands for the name until a \
              row under `seeds` gives one"
         );
-        unmapped.add("mars-1".to_owned(), "USD".to_owned(), 1_199, Money(0));
+        unmapped.add("mars-1".to_owned(), "USD".to_owned(), 1_199, Money(0)).unwrap();
         for value in 2..8 {
-            unmapped.add(format!("mars-{value}"), "EUR".to_owned(), 1, Money(1_000_000_000_000));
+            unmapped.add(format!("mars-{value}"), "EUR".to_owned(), 1, Money(1_000_000_000_000)).unwrap();
         }
         assert_eq!((unmapped.count, unmapped.values[0].charges), (7, 1_200));
         assert_eq!(

@@ -11,7 +11,7 @@ use apportion_spec::{Error, ErrorKind, Result};
 use chrono::{TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::args::{ReportFormat, VacuumArgs};
+use crate::args::VacuumArgs;
 use crate::destination::OpenDestination;
 use crate::output::{self, columns, grouped, size};
 use crate::project::Project;
@@ -106,11 +106,7 @@ pub(crate) async fn vacuum(args: &VacuumArgs) -> Result<()> {
         }
         report.add(WORK_FOLDER, folder.path.display().to_string(), folder.files, folder.bytes);
     }
-    match args.format {
-        ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report).unwrap_or_default()),
-        ReportFormat::Table => output::result(&render(&report)),
-    }
-    Ok(())
+    output::report(args.format, &report, render)
 }
 
 /// Removes the work folders of killed runs before a run fills the disk further. That it fails is

@@ -17,7 +17,7 @@ use apportion_sinks::ForeignObject;
 use apportion_spec::Result;
 
 use self::report::VerifyReport;
-use crate::args::{ReportFormat, VerifyArgs};
+use crate::args::VerifyArgs;
 use crate::changes::Published;
 use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
@@ -46,7 +46,7 @@ struct Verifier {
 /// be opened, refused access or exhausted memory.
 pub(crate) async fn verify(args: &VerifyArgs) -> Result<ExitStatus> {
     let project = args.pipeline.as_deref().map(Project::load).transpose()?;
-    let limits = EffectiveLimits::new(&args.limits, project.as_ref().map(|project| &project.pipeline));
+    let limits = EffectiveLimits::try_new(&args.limits, project.as_ref().map(|project| &project.pipeline))?;
     let destination = OpenDestination::open(project.as_ref(), args.destination.as_deref(), None).await?;
     let models = ModelGraph::embedded()?;
     let engine = Engine::try_new(&crate::run::engine_options(&limits))?;
@@ -78,9 +78,7 @@ pub(crate) async fn verify(args: &VerifyArgs) -> Result<ExitStatus> {
         report.ties &= verified.differences == 0;
         report.periods.push(verified);
     }
-    match args.format {
-        ReportFormat::Json => output::result(&serde_json::to_string_pretty(&report).unwrap_or_default()),
-        ReportFormat::Table => output::result(&report::render(&report)),
-    }
-    Ok(if report.ties { ExitStatus::Success } else { ExitStatus::CheckFailed })
+    let printed = output::report(args.format, &report, report::render);
+    let status = if report.ties { ExitStatus::Success } else { ExitStatus::CheckFailed };
+    Ok(output::settled(status, printed))
 }

@@ -74,7 +74,7 @@ impl Recomputation<'_> {
         let Some(kept) = read_configuration(&self.destination.place, digest).await? else {
             return Err(Error::new(ErrorKind::NotFound, format!("configuration {short} was not kept")));
         };
-        Project::from_text(format!("configuration {short}"), kept.text, self.base.clone())
+        Project::from_text(format!("configuration {short}"), &kept.text, self.base.clone())
     }
 
     /// Plans a kept configuration and lists its telemetry.

@@ -9,6 +9,8 @@ use super::causes::Step;
 use super::objects::InputChanges;
 use super::snapshot::{Breakdown, LEDGERS, LineKey, Lines, Snapshot};
 use super::versions::Version;
+use apportion_spec::Result;
+
 use crate::money::Money;
 
 /// Two versions of a billing period, compared.
@@ -117,7 +119,7 @@ impl DiffReport {
         breakdowns: &[Breakdown],
         ledger: usize,
         top: Option<usize>,
-    ) -> Self {
+    ) -> Result<Self> {
         let mut causes: Vec<String> = Vec::new();
         for name in steps.iter().map(Step::name) {
             if !causes.contains(&name) {
@@ -128,7 +130,7 @@ impl DiffReport {
         let mut totals = Vec::new();
         for key in keys(&of_totals) {
             for (index, (name, _)) in LEDGERS.iter().enumerate() {
-                let change = Change::of(&of_totals, steps, &key, index);
+                let change = Change::of(&of_totals, steps, &key, index)?;
                 totals.push(Total { currency: key.0.clone(), ledger: name, change });
             }
         }
@@ -136,7 +138,7 @@ impl DiffReport {
             let lines: Vec<&Lines> = states.iter().filter_map(|state| state.lines.get(index)).collect();
             table(breakdown, &lines, steps, ledger, top)
         });
-        Self {
+        Ok(Self {
             pipeline: String::new(),
             destination: String::new(),
             billing_period: String::new(),
@@ -145,9 +147,9 @@ impl DiffReport {
             inputs: InputChanges::default(),
             causes,
             totals,
-            breakdowns: tables.collect(),
+            breakdowns: tables.collect::<Result<_>>()?,
             notes: Vec::new(),
-        }
+        })
     }
 }
 
@@ -162,10 +164,10 @@ fn table(
     steps: &[Step],
     ledger: usize,
     top: Option<usize>,
-) -> BreakdownReport {
+) -> Result<BreakdownReport> {
     let mut by_currency: BTreeMap<String, Vec<Line>> = BTreeMap::new();
     for key in keys(states) {
-        let change = Change::of(states, steps, &key, ledger);
+        let change = Change::of(states, steps, &key, ledger)?;
         let (currency, value) = key;
         by_currency.entry(currency.clone()).or_default().push(Line { currency, value, change });
     }
@@ -185,30 +187,30 @@ fn table(
         if !others.is_empty() {
             let mut sum = Change::default();
             for line in &others {
-                sum.add(&line.change);
+                sum.add(&line.change)?;
             }
             report.other.push(OtherLines { currency, lines: others.len(), change: sum });
         }
     }
-    report
+    Ok(report)
 }
 
 impl Change {
-    fn of(states: &[&Lines], steps: &[Step], key: &LineKey, ledger: usize) -> Self {
+    fn of(states: &[&Lines], steps: &[Step], key: &LineKey, ledger: usize) -> Result<Self> {
         let amount = |lines: &&Lines| lines.get(key).map_or(Money::default(), |costs| costs.of(ledger));
         let old = states.first().map_or(Money::default(), amount);
         let new = states.last().map_or(Money::default(), amount);
-        let mut change = Self { old, new, change: Money(new.0 - old.0), ..Self::default() };
+        let mut change = Self { old, new, change: new.minus(old)?, ..Self::default() };
         for (pair, step) in states.windows(2).zip(steps) {
             let [before, after] = pair else { continue };
-            let moved = Money(amount(after).0 - amount(before).0);
-            *change.causes.entry(step.name()).or_default() += moved;
+            let moved = amount(after).minus(amount(before))?;
+            change.causes.entry(step.name()).or_default().add(moved)?;
             if !step.sources.is_empty() {
                 let sources = step.sources.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-                *change.by_source.entry(step.name()).or_default().entry(sources).or_default() += moved;
+                change.by_source.entry(step.name()).or_default().entry(sources).or_default().add(moved)?;
             }
         }
-        change
+        Ok(change)
     }
 
     /// How much moved, also where causes cancel.
@@ -216,17 +218,18 @@ impl Change {
         self.causes.values().map(|amount| amount.0.unsigned_abs()).sum()
     }
 
-    fn add(&mut self, other: &Self) {
-        self.old += other.old;
-        self.new += other.new;
-        self.change += other.change;
+    fn add(&mut self, other: &Self) -> Result<()> {
+        self.old.add(other.old)?;
+        self.new.add(other.new)?;
+        self.change.add(other.change)?;
         for (cause, amount) in &other.causes {
-            *self.causes.entry(cause.clone()).or_default() += *amount;
+            self.causes.entry(cause.clone()).or_default().add(*amount)?;
         }
         for (cause, sources) in &other.by_source {
             for (source, amount) in sources {
-                *self.by_source.entry(cause.clone()).or_default().entry(source.clone()).or_default() += *amount;
+                self.by_source.entry(cause.clone()).or_default().entry(source.clone()).or_default().add(*amount)?;
             }
         }
+        Ok(())
     }
 }

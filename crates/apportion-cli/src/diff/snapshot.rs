@@ -15,7 +15,7 @@ use crate::args::LedgerOption;
 use crate::destination::OpenDestination;
 use crate::money::Money;
 use crate::query::with_stored_columns;
-use crate::rows::rows;
+use crate::rows::{Row, rows};
 use crate::tables::{ALLOCATED_CHARGES, Tables};
 
 /// Names of the ledgers and their columns.
@@ -100,11 +100,11 @@ async fn sums(context: &SessionContext, column: Option<&str>) -> Result<Lines> {
         costs.join(", ")
     );
     let answer = rows(context, &sql).await?;
-    let costs = answer.iter().map(|row| {
-        let costs = Costs(std::array::from_fn(|ledger| row.money(ledger + 2)));
-        ((row.text(0), row.optional(1)), costs)
-    });
-    Ok(costs.collect())
+    let costs = |row: &Row| {
+        let costs = Costs([row.money(2)?, row.money(3)?, row.money(4)?, row.money(5)?]);
+        Ok(((row.text(0), row.optional(1)), costs))
+    };
+    answer.iter().map(costs).collect()
 }
 
 /// A written version as a table with the columns its files have.

@@ -51,28 +51,33 @@ async fn of_cell(context: &SessionContext, cost: &str, top: usize, cell: &mut Ce
     context.deregister_table("one_cell").map_err(query_error)?;
     context.register_table("one_cell", own.into_view()).map_err(query_error)?;
     let sum = rows(context, &format!("SELECT count(*), sum({cost}) FROM one_cell")).await?;
-    let (count, sum) = sum.first().map(|row| (row.text(0).parse().unwrap_or(0_u64), row.money(1))).unwrap_or_default();
+    let (count, sum) = match sum.first() {
+        Some(row) => (row.count(0)?, row.money(1)?),
+        None => Default::default(),
+    };
     let largest = format!(
         "SELECT c.x_ChargeId, f.ChargePeriodStart, f.ChargeCategory, f.ServiceName, f.SubAccountId, f.ResourceId, \
          f.ChargeDescription, c.{cost} FROM (SELECT x_ChargeId, {cost} FROM one_cell \
          ORDER BY abs({cost}) DESC, x_ChargeId LIMIT {top}) c \
          JOIN focus_charges f ON c.x_ChargeId = f.x_ChargeId ORDER BY abs(c.{cost}) DESC, c.x_ChargeId"
     );
-    let charge = |row: &Row| Charge {
-        charge: row.text(0),
-        charge_period_start: row.text(1),
-        category: row.text(2),
-        service: row.text(3),
-        sub_account: row.optional(4),
-        resource: row.optional(5),
-        description: row.optional(6),
-        cost: row.money(7),
+    let charge = |row: &Row| {
+        Ok(Charge {
+            charge: row.text(0),
+            charge_period_start: row.text(1),
+            category: row.text(2),
+            service: row.text(3),
+            sub_account: row.optional(4),
+            resource: row.optional(5),
+            description: row.optional(6),
+            cost: row.money(7)?,
+        })
     };
-    cell.charges = rows(context, &largest).await?.iter().map(charge).collect();
+    cell.charges = rows(context, &largest).await?.iter().map(charge).collect::<Result<_>>()?;
     let mut rest = Rest { currency: cell.currency.clone(), count, cost: sum };
     rest.count = count.saturating_sub(cell.charges.len() as u64);
     for charge in &cell.charges {
-        rest.cost.0 -= charge.cost.0;
+        rest.cost = rest.cost.minus(charge.cost)?;
     }
     cell.other_charges = Some(rest);
     Ok(())

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use apportion_spec::printable::line;
 use serde::Serialize;
 
 use crate::money::Money;
@@ -188,7 +189,7 @@ fn quantity(money: Money) -> String {
 }
 
 fn named(text: Option<&String>) -> String {
-    text.map_or_else(|| "–".to_owned(), Clone::clone)
+    text.map_or_else(|| "–".to_owned(), |text| line(text).into_owned())
 }
 
 /// Renders an explanation for people.
@@ -199,7 +200,9 @@ pub(crate) fn render(explanation: &Explanation) -> String {
     let _ = writeln!(
         text,
         "{} in {}, {} cost{condition}\n",
-        explanation.target, explanation.billing_period, explanation.ledger
+        line(&explanation.target),
+        explanation.billing_period,
+        explanation.ledger
     );
     for unit in &explanation.unit_costs {
         let per_unit = match (unit.quantity, &unit.unit_cost) {
@@ -283,7 +286,7 @@ fn render_cell(text: &mut String, number: usize, cell: &Cell) {
         named(cell.rule.as_ref()),
         named(cell.method.as_ref())
     );
-    let values: Vec<String> = cell.values.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let values: Vec<String> = cell.values.iter().map(|(name, value)| format!("{name} {}", line(value))).collect();
     let _ = writeln!(text, "   cell {}: {} {}", cell.cell, cell.source, values.join(", "));
     for split in &cell.splits {
         render_split(text, split);
@@ -300,7 +303,7 @@ fn render_cell(text: &mut String, number: usize, cell: &Cell) {
             charge.resource.clone(),
             charge.description.clone(),
         ];
-        let shown: Vec<String> = parts.into_iter().flatten().collect();
+        let shown: Vec<String> = parts.into_iter().flatten().map(|part| line(&part).into_owned()).collect();
         let _ = writeln!(
             text,
             "     {} {} {} {} {}",
@@ -325,11 +328,9 @@ fn render_split(text: &mut String, split: &Split) {
         let _ = writeln!(text, "   {} {}: {}", split.charge_date, named(step.name.as_ref()), formula(step));
     }
     let mut facts: Vec<String> = Vec::new();
-    facts.extend(
-        split.driver.as_ref().map(|driver| {
-            format!("{driver} {}", split.driver_key.as_deref().unwrap_or_default()).trim_end().to_owned()
-        }),
-    );
+    facts.extend(split.driver.as_ref().map(|driver| {
+        line(format!("{driver} {}", split.driver_key.as_deref().unwrap_or_default()).trim_end()).into_owned()
+    }));
     facts.extend(split.driver_source.clone());
     facts.extend(
         split

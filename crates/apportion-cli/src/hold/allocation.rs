@@ -22,7 +22,7 @@ use crate::money::Money;
 use crate::project::Project;
 use crate::published::of_the_data;
 use crate::report::AllocationReport;
-use crate::rows::rows;
+use crate::rows::{Row, rows};
 use crate::run::Run;
 use crate::staging::query_error;
 use crate::tables::{ALLOCATED_CHARGES, DRIVER_QUANTITIES, Tables};
@@ -52,7 +52,7 @@ pub(crate) async fn judge(
     }
     let published = match reached(run, period).await? {
         Some(published) => published,
-        None => before.map(remembered).unwrap_or_default(),
+        None => before.map(remembered).transpose()?.unwrap_or_default(),
     };
     let lost = lost_days(run, context, period).await?;
     let mut fallen: Vec<String> = lost
@@ -105,7 +105,8 @@ async fn reached(run: &Run, period: BillingPeriod) -> Result<Option<Reached>> {
             return Ok(None);
         }
     };
-    Ok(Some(answer.iter().map(|row| (row.text(0), (row.money(2), row.money(1)))).collect()))
+    let costs = |row: &Row| Ok((row.text(0), (row.money(2)?, row.money(1)?)));
+    answer.iter().map(costs).collect::<Result<_>>().map(Some)
 }
 
 /// A published table of a period, or `None` when nothing of it can be read.
@@ -164,21 +165,23 @@ async fn lost_days(
 }
 
 /// Figures of the last version that the index remembers.
-fn remembered(unit: &PublishedUnit) -> Reached {
-    let amount = |text: &String| Money::parse(text).unwrap_or_default();
+///
+/// # Errors
+/// [`ErrorKind::ContractViolated`] when they are no amounts.
+fn remembered(unit: &PublishedUnit) -> Result<Reached> {
     let mut reached = Reached::new();
     for (currency, text) in &unit.allocated {
         let entry = reached.entry(currency.clone()).or_default();
-        entry.0 += amount(text);
-        entry.1 += amount(text);
+        entry.0.add(Money::read(text)?)?;
+        entry.1.add(Money::read(text)?)?;
     }
     for (currency, reasons) in &unit.unallocated {
         let entry = reached.entry(currency.clone()).or_default();
         for text in reasons.values() {
-            entry.1 += amount(text);
+            entry.1.add(Money::read(text)?)?;
         }
     }
-    reached
+    Ok(reached)
 }
 
 /// The allocated share of a staged currency; `None` when it has no cost, or none any more: that is the bill's doing.

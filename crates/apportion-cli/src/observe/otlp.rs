@@ -9,6 +9,7 @@ mod settings;
 
 use std::time::{Duration, Instant};
 
+use apportion_spec::secret;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 
@@ -22,6 +23,19 @@ const ATTEMPTS: u32 = 3;
 /// Longest excerpt of a collector's answer in a warning.
 const EXCERPT: usize = 200;
 
+/// Refuses endpoints that say as whom they are asked, before a run begins.
+///
+/// # Errors
+/// `Config`, which names the variable and not its value.
+pub(super) fn check_environment() -> apportion_spec::Result<()> {
+    settings::check(variable)
+}
+
+/// A variable of the environment that is not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
 /// What the environment says about exporting, if it says anything.
 #[derive(Debug)]
 pub(super) struct Exporter {
@@ -32,7 +46,6 @@ pub(super) struct Exporter {
 impl Exporter {
     /// Reads the standard variables; `None` when no endpoint is configured.
     pub(super) fn from_environment() -> Option<Self> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let settings = Settings::read(variable)?;
         Some(Self { settings, parent: variable("TRACEPARENT").and_then(|text| Parent::parse(&text)) })
     }
@@ -104,6 +117,7 @@ async fn send(client: &reqwest::Client, endpoint: &Endpoint, body: String) -> Re
         return partial(&text).map_or(Ok(()), |message| Err(Failure { message, temporary: false, retry_after: None }));
     }
     let excerpt: String = text.chars().filter(|c| !c.is_control()).take(EXCERPT).collect();
+    let excerpt = secret::redact(&excerpt);
     Err(Failure {
         message: format!("{status} {excerpt}").trim_end().to_owned(),
         temporary: matches!(

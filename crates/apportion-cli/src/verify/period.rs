@@ -86,7 +86,7 @@ impl Verifier {
                 objects: table.objects.len() as u64,
                 bytes: table.objects.iter().map(|object| object.meta.size).sum(),
                 hashed: hashed.get(*name).copied().unwrap_or_default(),
-                rows: counted.first().and_then(|row| row.text(0).parse().ok()).unwrap_or_default(),
+                rows: counted.first().map_or(Ok(0), |row| row.count(0))?,
                 checks: 0,
             });
         }
@@ -109,7 +109,11 @@ impl Verifier {
         let mut uncounted = 0;
         let has = |name: &str| published.tables.contains_key(name);
         if [FOCUS_CHARGES, DRIVER_QUANTITIES, ALLOCATED_CHARGES].into_iter().all(has) {
-            report.findings.extend(guard("", splits::quantities(context).await)?);
+            let wrong = splits::quantities(context).await.map(|(findings, unlisted)| {
+                uncounted += unlisted;
+                findings
+            });
+            report.findings.extend(guard("", wrong)?);
             uncounted += self.splits(context, staging, certificate, period, report).await?;
         }
         self.charge_checks(published, report).await?;
@@ -125,7 +129,10 @@ impl Verifier {
                 }
             }
             report.totals = totals(context).await?;
-            report.findings.extend(report.totals.iter().filter_map(unexplained));
+            for total in &report.totals {
+                let finding = unexplained(total).map(|finding| finding.into_iter().collect());
+                report.findings.extend(guard(RECONCILIATION, finding)?);
+            }
         } else if has(FOCUS_CHARGES) && !published.unreadable.iter().any(|(name, _)| *name == RECONCILIATION) {
             report.findings.push(Finding::new("total", RECONCILIATION, "no total of these charges is stated"));
         }
@@ -286,21 +293,22 @@ impl Verifier {
             "SELECT x_Stage, x_Source, x_Ledger, BillingCurrency, Stated, Found{counted} FROM {model} \
              ORDER BY x_Source, BillingCurrency, x_Ledger, x_Stage"
         );
-        let finding = |row: &Row| {
+        let finding = |row: &Row| -> Result<Finding> {
             let message = format!("the rows do not give the total that the reconciliation of {} states", row.text(0));
             let mut finding = Finding::new("total", table, message)
                 .at("x_Source", row.text(1))
                 .at("x_Ledger", row.text(2))
                 .at("BillingCurrency", row.text(3));
-            if row.money(4) != row.money(5) {
-                finding = finding.amount(Amount::money(&row.text(2), row.money(4), row.money(5)));
+            let (stated, found) = (row.money(4)?, row.money(5)?);
+            if stated != found {
+                finding = finding.amount(Amount::money(&row.text(2), stated, found));
             }
             if let Some(stated) = row.optional(6).filter(|stated| *stated != row.text(7)) {
                 finding = finding.amount(Amount::text("charges", stated, row.text(7)));
             }
-            finding
+            Ok(finding)
         };
-        Ok(rows(context, &sql).await?.iter().map(finding).collect())
+        rows(context, &sql).await?.iter().map(finding).collect()
     }
 }
 
@@ -314,22 +322,25 @@ fn guard(table: &str, findings: Result<Vec<Finding>>) -> Result<Vec<Finding>> {
 }
 
 /// A total that the reconciliation itself does not explain.
-fn unexplained(total: &StageTotal) -> Option<Finding> {
-    let amount = |text: &str| Money::parse(text).unwrap_or_default();
+///
+/// # Errors
+/// [`ErrorKind::ContractViolated`](apportion_spec::ErrorKind::ContractViolated) when it states something else than
+/// amounts.
+fn unexplained(total: &StageTotal) -> Result<Option<Finding>> {
     let stated = total.allocated.as_deref().unwrap_or(&total.normalized);
-    let expected = Money(amount(&total.source_total).0 - amount(&total.left_out).0);
-    let (found, difference) = (amount(stated), amount(&total.difference));
+    let expected = Money::read(&total.source_total)?.minus(Money::read(&total.left_out)?)?;
+    let (found, difference) = (Money::read(stated)?, Money::read(&total.difference)?);
     if difference == Money(0) && expected == found {
-        return None;
+        return Ok(None);
     }
-    Some(
+    Ok(Some(
         Finding::new("total", RECONCILIATION, "the tables do not give the total of the source")
             .at("x_Stage", &total.stage)
             .at("x_Source", &total.source)
             .at("x_Ledger", &total.ledger)
             .at("BillingCurrency", &total.currency)
             .amount(Amount::money(&total.ledger, expected, found)),
-    )
+    ))
 }
 
 /// Numbers and totals that differ from what was certified.

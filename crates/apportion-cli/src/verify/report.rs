@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use apportion_sinks::{AllocationStatement, StageTotal};
+use apportion_spec::printable::line;
 use serde::Serialize;
 
 use crate::money::Money;
@@ -139,7 +140,7 @@ impl Finding {
     fn render(&self) -> String {
         let mut text = format!("  {} {}: {}", self.kind, self.table, self.message);
         for (name, value) in &self.place {
-            let _ = write!(text, "\n      {name} {value}");
+            let _ = write!(text, "\n      {name} {}", line(value));
         }
         for Amount { of, expected, found, difference } in &self.amounts {
             let difference = difference.map(|amount| format!(", difference {amount}")).unwrap_or_default();

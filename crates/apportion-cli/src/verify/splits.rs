@@ -50,31 +50,33 @@ pub(super) async fn recompute(
         return Ok(Outcome::OtherCells);
     }
     context.register_table("differing_parts", recomputed.differences.into_view()).map_err(query_error)?;
-    let mut findings = cells(context).await?;
-    let cells = findings.len() as u64;
+    let (mut findings, cells) = cells(context).await?;
     findings.extend(parts(context).await?);
     let differing = count(context, "SELECT count(*) FROM differing_parts").await? + cells;
     Ok(Outcome::Compared { findings, differing })
 }
 
 async fn count(context: &SessionContext, sql: &str) -> Result<u64> {
-    Ok(rows(context, sql).await?.first().and_then(|row| row.text(0).parse().ok()).unwrap_or_default())
+    rows(context, sql).await?.first().map_or(Ok(0), |row| row.count(0))
 }
 
-/// Cells whose charges cost something else than their parts.
-async fn cells(context: &SessionContext) -> Result<Vec<Finding>> {
+/// Cells whose charges cost something else than their parts: those that are listed, and how many there are.
+async fn cells(context: &SessionContext) -> Result<(Vec<Finding>, u64)> {
     let sums: Vec<String> =
         LEDGERS.iter().map(|ledger| format!("sum(Found{ledger}) - sum(Expected{ledger}) AS {ledger}")).collect();
     let columns: Vec<String> =
         LEDGERS.iter().map(|ledger| format!("c.{ledger}Cost, c.{ledger}Cost + d.{ledger}")).collect();
     let open: Vec<String> = LEDGERS.iter().map(|ledger| format!("d.{ledger} <> 0")).collect();
-    let sql = format!(
-        "SELECT d.CellId, c.ChargeCount, c.x_Source, c.BillingCurrency, {} \
-         FROM (SELECT CellId, {} FROM differing_parts GROUP BY CellId) d \
-         JOIN allocation_cells c ON d.CellId = c.CellId WHERE {} ORDER BY d.CellId LIMIT {LISTED}",
-        columns.join(", "),
+    let differing = format!(
+        "FROM (SELECT CellId, {} FROM differing_parts GROUP BY CellId) d \
+         JOIN allocation_cells c ON d.CellId = c.CellId WHERE {}",
         sums.join(", "),
         open.join(" OR ")
+    );
+    let sql = format!(
+        "SELECT d.CellId, c.ChargeCount, c.x_Source, c.BillingCurrency, {} {differing} \
+         ORDER BY d.CellId LIMIT {LISTED}",
+        columns.join(", ")
     );
     let finding = |row: &Row| {
         let message = format!("the {} charges of the cell cost something else than its parts", row.text(1));
@@ -84,17 +86,24 @@ async fn cells(context: &SessionContext) -> Result<Vec<Finding>> {
             .at("BillingCurrency", row.text(3));
         with_ledgers(finding, row, 4)
     };
-    Ok(rows(context, &sql).await?.iter().map(finding).collect())
+    let listed: Vec<Finding> = rows(context, &sql).await?.iter().map(finding).collect::<Result<_>>()?;
+    let all = all(context, listed.len(), &differing).await?;
+    Ok((listed, all))
+}
+
+/// How many there are of what was listed.
+async fn all(context: &SessionContext, listed: usize, differing: &str) -> Result<u64> {
+    if listed < LISTED { Ok(listed as u64) } else { count(context, &format!("SELECT count(*) {differing}")).await }
 }
 
 /// Adds the ledgers in which the pairs of columns from `first` on differ.
-fn with_ledgers(finding: Finding, row: &Row, first: usize) -> Finding {
-    LEDGERS.iter().enumerate().fold(finding, |finding, (index, ledger)| {
-        let (expected, found) = (row.money(first + 2 * index), row.money(first + 2 * index + 1));
+fn with_ledgers(finding: Finding, row: &Row, first: usize) -> Result<Finding> {
+    LEDGERS.iter().enumerate().try_fold(finding, |finding, (index, ledger)| {
+        let (expected, found) = (row.money(first + 2 * index)?, row.money(first + 2 * index + 1)?);
         if expected == found {
-            return finding;
+            return Ok(finding);
         }
-        finding.amount(Amount::money(&ledger.to_lowercase(), expected, found))
+        Ok(finding.amount(Amount::money(&ledger.to_lowercase(), expected, found)))
     })
 }
 
@@ -124,34 +133,39 @@ async fn parts(context: &SessionContext) -> Result<Vec<Finding>> {
             .at("x_AllocationRuleId", row.text(7))
             .at("x_Source", row.text(5))
             .at("BillingCurrency", row.text(6));
-        let finding = with_ledgers(finding, row, 10);
-        let (expected, found) = (row.money(18), row.money(19));
-        if expected == found { finding } else { finding.amount(Amount::money("driver quantity", expected, found)) }
+        let finding = with_ledgers(finding, row, 10)?;
+        let (expected, found) = (row.money(18)?, row.money(19)?);
+        let amount = || Amount::money("driver quantity", expected, found);
+        Ok(if expected == found { finding } else { finding.amount(amount()) })
     };
-    Ok(rows(context, &sql).await?.iter().map(finding).collect())
+    rows(context, &sql).await?.iter().map(finding).collect()
 }
 
-/// Targets whose quantity is not the width of their range, and pools that are not covered.
+/// Targets whose quantity is not the width of their range: those that are listed, and how many others there are.
 ///
 /// # Errors
 /// When the table cannot be read.
-pub(super) async fn quantities(context: &SessionContext) -> Result<Vec<Finding>> {
+pub(super) async fn quantities(context: &SessionContext) -> Result<(Vec<Finding>, u64)> {
+    let differing = "FROM driver_quantities WHERE x_DriverQuantity <> x_DriverQuantityUpTo - x_DriverQuantityBefore";
     let sql = format!(
         "SELECT x_PoolId, x_AllocationRuleId, x_AllocationDriver, x_ChargeDate, x_AllocationTargetId, \
-         x_DriverQuantityUpTo - x_DriverQuantityBefore, x_DriverQuantity FROM driver_quantities \
-         WHERE x_DriverQuantity <> x_DriverQuantityUpTo - x_DriverQuantityBefore \
+         x_DriverQuantityUpTo - x_DriverQuantityBefore, x_DriverQuantity {differing} \
          ORDER BY x_PoolId, x_AllocationTargetId LIMIT {LISTED}"
     );
     let finding = |row: &Row| {
-        Finding::new("quantity", DRIVER_QUANTITIES, "a quantity is not as wide as the part of the pool it stands for")
+        let message = "a quantity is not as wide as the part of the pool it stands for";
+        let finding = Finding::new("quantity", DRIVER_QUANTITIES, message)
             .at("x_AllocationTargetId", row.text(4))
             .at("x_ChargeDate", row.text(3))
             .at("x_PoolId", row.text(0))
             .at("x_AllocationDriver", row.text(2))
-            .at("x_AllocationRuleId", row.text(1))
-            .amount(Amount::money("driver quantity", row.money(5), row.money(6)))
+            .at("x_AllocationRuleId", row.text(1));
+        Ok(finding.amount(Amount::money("driver quantity", row.money(5)?, row.money(6)?)))
     };
-    Ok(rows(context, &sql).await?.iter().map(finding).collect())
+    let listed: Vec<Finding> = rows(context, &sql).await?.iter().map(finding).collect::<Result<_>>()?;
+    let all = all(context, listed.len(), differing).await?;
+    let unlisted = all.saturating_sub(listed.len() as u64);
+    Ok((listed, unlisted))
 }
 
 /// A staging folder for intermediate results.

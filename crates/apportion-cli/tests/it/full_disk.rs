@@ -68,3 +68,24 @@ fn a_destination_that_fills_up_is_healed_when_there_is_room_again() {
     workspace.run_ok(&["run", "pipeline.yaml"]);
     assert!(content(&workspace, "kept") == content(&workspace, "tables"), "the healed tables are other bytes");
 }
+
+#[test]
+fn nothing_that_is_written_to_a_full_disk_is_cut_silently() {
+    let workspace = estate("");
+    workspace.run_ok(&["run", "pipeline.yaml", "--period", "2026-01"]);
+    let ask = "\"$BINARY\" query --destination tables 'SELECT * FROM focus_charges'";
+    let fill = "dd if=/dev/zero of=small/filler bs=1k > filled 2>&1; rm -f filled";
+    let script = format!(
+        "{fill}; \"$BINARY\" init small/new.yaml; echo \"init $?\"; {ask} > small/out; echo \"printed $?\"; \
+         {ask} --format csv --output small/answer; echo \"written $?\"; \
+         \"$BINARY\" run pipeline.yaml --report small/report.json > /dev/null; echo \"run $?\"; ls small"
+    );
+    let Some((_, text)) = with_small_disk(&workspace, &script) else { return skipped() };
+    for line in ["init 2", "printed 1", "written 1", "run 1"] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    assert!(text.matches("No space left on device").count() >= 4, "{text}");
+    for rest in ["new.yaml\n", "answer\n", "report.json\n", ".writing"] {
+        assert!(!text.contains(&format!("\n{rest}")), "{rest} was left\n{text}");
+    }
+}

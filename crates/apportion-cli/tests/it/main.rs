@@ -10,11 +10,13 @@
     reason = "a test that cannot go on ends"
 )]
 
+mod answers;
 mod bad_input;
 mod bytes;
 mod crash;
 mod currency;
 mod damaged;
+mod deep;
 mod delta_tables;
 mod diff;
 mod estate;
@@ -28,6 +30,7 @@ mod memory;
 mod native_months;
 mod observe;
 mod old_days;
+mod outputs;
 mod owner;
 mod promises;
 mod real_csv;
@@ -37,12 +40,15 @@ mod reference;
 mod round_trip;
 mod s3;
 mod sample;
+mod secrets;
 mod seed_reference;
 mod seeds;
 mod shrink;
 mod support;
+mod terminals;
 mod tidy;
 mod vacuum;
 mod vanishing;
 mod verify;
 mod withdrawn;
+mod work_directory;

@@ -454,8 +454,9 @@ fn a_rerun_confirms_and_a_failure_does_not_certify() {
     let kept: Value =
         serde_json::from_slice(&std::fs::read(workspace.path(&format!("output/sample/{kept}"))).expect("kept"))
             .expect("kept");
-    let pipeline = std::fs::read_to_string(workspace.path("pipelines/sample.yaml")).expect("pipeline");
-    assert_eq!(kept["text"], pipeline);
+    let kept: Value =
+        serde_json::from_str(kept["text"].as_str().expect("text")).expect("the pipeline without comments");
+    assert_eq!(kept["name"], "sample");
     // One source alone: what the others published is taken over, and the run is another.
     workspace.run_ok(&[&run[..], &["--source", "aws-main", "--force"]].concat());
     let second = certificate();

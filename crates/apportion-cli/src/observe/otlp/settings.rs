@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use apportion_spec::{Error, ErrorKind, location};
 use reqwest::header::{HeaderName, HeaderValue};
 use url::Url;
 
@@ -51,6 +52,24 @@ impl Settings {
         }
         Some(Self { traces, metrics, resource: resource(&variable) })
     }
+}
+
+/// Refuses an address with a user, a password or a token in it: addresses end up in logs, headers do not.
+///
+/// # Errors
+/// [`ErrorKind::Config`], which names the variable and not its value.
+pub(super) fn check(variable: impl Fn(&str) -> Option<String>) -> apportion_spec::Result<()> {
+    if variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Ok(());
+    }
+    for name in ["", "TRACES_", "METRICS_"].map(|signal| format!("OTEL_EXPORTER_OTLP_{signal}ENDPOINT")) {
+        let Some(address) = variable(&name).filter(|address| Url::parse(address.trim()).is_ok()) else { continue };
+        if let Err(reason) = location::check_endpoint(address.trim()) {
+            let message = format!("{name} cannot be used: {reason}; tokens belong in OTEL_EXPORTER_OTLP_HEADERS");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+    }
+    Ok(())
 }
 
 fn endpoint(signal: &str, path: &str, variable: &impl Fn(&str) -> Option<String>) -> Option<Endpoint> {
