@@ -149,20 +149,23 @@ impl<'a> Allocation<'a> {
         let sink = self.run.destination.sink.as_ref();
         let spec = self.run.tables.spec(FOCUS_CHARGES)?;
         let filter = vec![("x_BillingPeriod".to_owned(), period.to_string())];
-        let Some(version) = sink.current_version(&spec, &filter).await? else {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                "no source has published charges in this billing period, so there is nothing to allocate",
-            )
-            .with("billing_period", period));
-        };
-        work.entry.computed_from.push(format!("{FOCUS_CHARGES}@{}", version.digest));
-        let read = version.partitions.into_iter().map(|(partition, version)| PartitionReference {
-            table: FOCUS_CHARGES.to_owned(),
-            partition,
-            version,
-        });
-        work.partitions_read.extend(read);
+        match sink.current_version(&spec, &filter).await? {
+            Some(version) => {
+                work.entry.computed_from.push(format!("{FOCUS_CHARGES}@{}", version.digest));
+                let read = version.partitions.into_iter().map(|(partition, version)| PartitionReference {
+                    table: FOCUS_CHARGES.to_owned(),
+                    partition,
+                    version,
+                });
+                work.partitions_read.extend(read);
+            }
+            // A month without charges leaves nothing to read: its allocation is as empty.
+            None if !work.charges.is_empty() => {}
+            None => {
+                let message = "no source has published charges in this billing period, so there is nothing to allocate";
+                return Err(Error::new(ErrorKind::NotFound, message).with("billing_period", period));
+            }
+        }
         let table = published_table(sink, &spec, &filter).await?;
         context.register_table(FOCUS_CHARGES, table).map_err(query_error)?;
         Ok(())

@@ -37,6 +37,14 @@ const fn status(status: Status) -> &'static str {
     }
 }
 
+/// What became of a unit; a month in which nothing was charged says so.
+const fn outcome(status: Status, rows: u64) -> &'static str {
+    match status {
+        Status::Published | Status::Unchanged if rows == 0 => "empty",
+        other => self::status(other),
+    }
+}
+
 /// Units that were left alone are counted, not listed: a destination holds years of them.
 fn up_to_date(text: &mut String, report: &RunReport) {
     let sources = report.sources.iter().filter(|unit| unit.status == Status::UpToDate).count();
@@ -57,7 +65,7 @@ fn sources(text: &mut String, report: &RunReport) {
         let lead = |currency: &str| {
             vec![
                 format!("{} {}", unit.billing_period, unit.source),
-                status(unit.status).to_owned(),
+                outcome(unit.status, unit.rows).to_owned(),
                 size(unit.bytes_read),
                 grouped(unit.rows.into()),
                 currency.to_owned(),
@@ -98,7 +106,7 @@ fn allocations(text: &mut String, report: &RunReport) {
             ]);
         }
         if unit.totals.is_empty() {
-            let mut row = vec![unit.billing_period.clone(), status(unit.status).to_owned()];
+            let mut row = vec![unit.billing_period.clone(), outcome(unit.status, unit.rows).to_owned()];
             row.extend(std::iter::repeat_n(String::new(), 6));
             rows.push(row);
         }
