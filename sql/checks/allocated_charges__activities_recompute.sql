@@ -3,6 +3,7 @@
 -- inputs:   allocated_charges, driver_quantities
 -- params:   none
 -- severity: fail
+-- promise:  ours
 -- why:      as allocated_charges__recompute, for the split over activities or weighted drivers that
 --           comes before the one over targets. In such a pool the targets are these parts.
 

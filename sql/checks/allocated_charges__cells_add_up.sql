@@ -3,6 +3,7 @@
 -- inputs:   allocated_charges, allocation_cells
 -- params:   none
 -- severity: fail
+-- promise:  ours
 -- why:      nothing is lost or added when a cell is split, in any ledger, to the last digit. A cell
 --           without any row is one that is zero in all ledgers. Cells minus their parts are summed
 --           instead of joined, because an aggregation of millions of cells spills and a join does

@@ -3,6 +3,7 @@
 -- inputs:   allocated_charges, focus_charges
 -- params:   none
 -- severity: fail
+-- promise:  ours
 -- why:      every charge is allocated exactly once, and what is provisional stays so. Compares the
 --           two written tables, so it does not trust anything in between.
 

@@ -3,6 +3,7 @@
 -- inputs:   allocated_charges, driver_quantities
 -- params:   none
 -- severity: fail
+-- promise:  ours
 -- why:      every split can be made again from the tables alone: the parts of a cell, pool and day
 --           add up to what was split, and driver_quantities says how. A row that a join repeated
 --           fails too, because it would change that sum. The small side of each join stands first,

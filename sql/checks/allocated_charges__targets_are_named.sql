@@ -3,6 +3,7 @@
 -- inputs:   allocated_charges
 -- params:   none
 -- severity: fail
+-- promise:  ours
 -- why:      somebody bears every cost. What nobody owns says why, what somebody owns does not.
 
 select

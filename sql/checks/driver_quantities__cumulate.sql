@@ -3,6 +3,7 @@
 -- inputs:   driver_quantities
 -- params:   none
 -- severity: fail
+-- promise:  ours
 -- why:      the ranges of the targets are cut out of the total: each as wide as its quantity, the
 --           first from zero, the last up to the total. Then the parts of any cost add up to it.
 

@@ -3,6 +3,7 @@
 -- inputs:   driver_quantities
 -- params:   none
 -- severity: fail
+-- promise:  ours
 -- why:      a target occurs once in a pool; twice, and its cells would be split twice.
 
 select

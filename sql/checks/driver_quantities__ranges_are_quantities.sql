@@ -3,6 +3,7 @@
 -- inputs:   driver_quantities
 -- params:   none
 -- severity: fail
+-- promise:  ours
 -- why:      a target bears the part of its pool that its range covers. A quantity that says
 --           otherwise names the wrong reason for a cost.
 

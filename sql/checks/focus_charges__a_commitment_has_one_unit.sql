@@ -1,5 +1,6 @@
 -- model:   focus_charges__a_commitment_has_one_unit
 -- severity: warn
+-- promise:  the provider's
 -- grain:   one row per commitment (CommitmentDiscountId)
 -- inputs:  focus_charges
 -- params:  none

@@ -1,5 +1,6 @@
 -- model:   focus_charges__a_price_has_one_sku
 -- severity: fail
+-- promise:  ours
 -- grain:   one row per price with several products (SkuPriceId)
 -- inputs:  focus_charges
 -- params:  none

@@ -1,5 +1,6 @@
 -- model:   focus_charges__a_service_has_one_category
 -- severity: warn
+-- promise:  the provider's
 -- grain:   one row per service in several categories (ServiceName)
 -- inputs:  focus_charges
 -- params:  none

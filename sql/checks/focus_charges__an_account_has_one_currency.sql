@@ -1,9 +1,11 @@
 -- model:   focus_charges__an_account_has_one_currency
--- severity: fail
+-- severity: warn
+-- promise:  the provider's
 -- grain:   one row per billing account (BillingAccountId)
 -- inputs:  focus_charges
 -- params:  none
--- why:     costs in two currencies must never be added, and an account is invoiced in one (C17).
+-- why:     an account is invoiced in one currency (C17). Where it is not, nothing is added up: the
+--          currency is part of every cell and every total.
 
 select
     BillingAccountId,

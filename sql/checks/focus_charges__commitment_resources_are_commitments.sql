@@ -1,5 +1,6 @@
 -- model:   focus_charges__commitment_resources_are_commitments
 -- severity: fail
+-- promise:  ours
 -- grain:   one row per offending charge (x_ChargeId)
 -- inputs:  focus_charges
 -- params:  none

@@ -1,13 +1,14 @@
 -- model:   focus_charges__costs_agree
 -- severity: warn
+-- promise:  the provider's
 -- grain:   one row per offending charge (x_ChargeId)
 -- inputs:  focus_charges
 -- params:  none
 -- why:     taxes, credits and uncovered usage cost what is billed (C04, C05); what a commitment
 --          covers or wastes is billed nowhere (C08, C09); the purchase of a commitment has no
 --          effective cost, any other has what is billed (C06, C07); a charge without a price is
---          listed at what is billed (C12). A warning, because it states what the provider delivers:
---          no money is lost where it fails.
+--          listed at what is billed (C12), but for a discount of the price that is more than its
+--          row (Google), of which the list price knows nothing. No money is lost where it fails.
 
 with
 
@@ -42,6 +43,7 @@ judged as (
             when CommitmentDiscountStatus = 'Used' and BilledCost <> 0
                 then 'used commitment is billed'
             when ChargeCategory in ('Credit', 'Adjustment') and ListUnitPrice is null
+                and coalesce(x_LineItemType, '') not in ('DISCOUNT', 'SUSTAINED_USAGE_DISCOUNT')
                 and (ListCost <> BilledCost or ContractedCost <> BilledCost)
                 then 'stand-alone charge is not listed at what is billed'
             when ChargeCategory = 'Purchase' and CommitmentDiscountId is not null

@@ -1,9 +1,10 @@
 -- model:   focus_charges__json_columns_are_flat_objects
 -- severity: fail
+-- promise:  ours
 -- grain:   one row per offending charge (x_ChargeId)
 -- inputs:  focus_charges
 -- params:  none
--- why:     Tags, AllocatedTags and SkuPriceDetails are JSON objects without nesting; other JSON
+-- why:     Tags, AllocatedTags and SkuPriceDetails are JSON objects without nesting; our own JSON
 --          columns are objects (F10, F11). A value is nested where a bracket opens right after a
 --          colon.
 
@@ -30,14 +31,6 @@ judged as (
                 then 'AllocatedTags is not an object'
             when not starts_with(SkuPriceDetails, '{') or not ends_with(SkuPriceDetails, '}')
                 then 'SkuPriceDetails is not an object'
-            when not starts_with(AllocatedMethodDetails, '{')
-                or not ends_with(AllocatedMethodDetails, '}')
-                then 'AllocatedMethodDetails is not an object'
-            when not starts_with(ContractApplied, '{') or not ends_with(ContractApplied, '}')
-                then 'ContractApplied is not an object'
-            when not starts_with(CommitmentProgramEligibilityDetails, '{')
-                or not ends_with(CommitmentProgramEligibilityDetails, '}')
-                then 'CommitmentProgramEligibilityDetails is not an object'
             when not starts_with(x_CostCategories, '{') or not ends_with(x_CostCategories, '}')
                 then 'x_CostCategories is not an object'
             when not starts_with(x_SourceColumns, '{') or not ends_with(x_SourceColumns, '}')

@@ -1,5 +1,6 @@
 -- model:   focus_charges__key_is_unique
 -- severity: fail
+-- promise:  ours
 -- grain:   one row per repeated key (x_Source, x_BillingPeriod, x_ChargeId)
 -- inputs:  focus_charges
 -- params:  none

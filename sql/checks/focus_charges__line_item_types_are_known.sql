@@ -1,5 +1,6 @@
 -- model:   focus_charges__line_item_types_are_known
 -- severity: warn
+-- promise:  ours
 -- grain:   one row per unknown type (ChargeCategory, x_LineItemType)
 -- inputs:  focus_charges
 -- params:  none
@@ -29,7 +30,7 @@ where (
         and HostProviderName = 'Google Cloud'
         and x_LineItemType not in (
             'adjustment', 'PROMOTION', 'FREE_TIER', 'FREE_TRIAL', 'SUBSCRIPTION_BENEFIT',
-            'RESELLER_MARGIN'
+            'RESELLER_MARGIN', 'DISCOUNT', 'SUSTAINED_USAGE_DISCOUNT'
         )
     )
 group by ChargeCategory, x_LineItemType

@@ -1,5 +1,6 @@
 -- model:   focus_charges__list_covers_contracted_covers_effective
 -- severity: warn
+-- promise:  the provider's
 -- grain:   one row per service and line item type (ServiceName, x_LineItemType)
 -- inputs:  focus_charges
 -- params:  none

@@ -1,5 +1,6 @@
 -- model:   focus_charges__names_follow_ids
 -- severity: fail
+-- promise:  ours
 -- grain:   one row per offending charge (x_ChargeId)
 -- inputs:  focus_charges
 -- params:  none

@@ -1,5 +1,6 @@
 -- model:   focus_charges__pricing_currency_is_billing_currency
 -- severity: warn
+-- promise:  the provider's
 -- grain:   one row per pair of currencies (PricingCurrency, BillingCurrency)
 -- inputs:  focus_charges
 -- params:  none

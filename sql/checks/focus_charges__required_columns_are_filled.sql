@@ -1,5 +1,6 @@
 -- model:   focus_charges__required_columns_are_filled
 -- severity: fail
+-- promise:  ours
 -- grain:   one row per offending charge (x_ChargeId)
 -- inputs:  focus_charges
 -- params:  none

@@ -1,11 +1,12 @@
 -- model:   focus_charges__split_rows_are_marked
--- severity: fail
+-- severity: warn
+-- promise:  the provider's
 -- grain:   one row per offending charge (x_ChargeId)
 -- inputs:  focus_charges
 -- params:  none
 -- why:     a split charge names its method on every row, its consumer on allocated rows, and
---          carries ratios in AllocatedMethodDetails (S03 to S09, S15). Holds trivially until a
---          model splits charges.
+--          carries ratios in AllocatedMethodDetails (S03 to S09, S15). No model of ours splits
+--          charges; what exports say about splits of their own is handed on.
 
 with
 

@@ -1,5 +1,6 @@
 -- model:   focus_charges__split_targets_are_unique
 -- severity: warn
+-- promise:  the provider's
 -- grain:   one row per repeated consumer
 --          (ResourceId, SkuPriceId, ChargePeriodStart, AllocatedResourceId)
 -- inputs:  focus_charges

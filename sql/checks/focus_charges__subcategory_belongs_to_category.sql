@@ -1,5 +1,6 @@
 -- model:   focus_charges__subcategory_belongs_to_category
 -- severity: fail
+-- promise:  ours
 -- grain:   one row per service with an impossible pair
 --          (ServiceName, ServiceCategory, ServiceSubcategory)
 -- inputs:  focus_charges

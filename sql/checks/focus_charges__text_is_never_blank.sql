@@ -1,11 +1,13 @@
 -- model:   focus_charges__text_is_never_blank
 -- severity: fail
+-- promise:  ours
 -- grain:   one row per offending charge (x_ChargeId)
 -- inputs:  focus_charges
 -- params:  none
 -- why:     absent text is NULL; an empty or blank value would pass every not-null test and match
---          nothing (F09). The smallest value of a column, which Parquet states, is above a blank
---          where the column is clean, so that clean data is not read at all.
+--          nothing (F09). Reading makes NULL of what is delivered blank. The smallest value of a
+--          column, which Parquet states, is above a blank where the column is clean, so that clean
+--          data is not read at all.
 
 with
 

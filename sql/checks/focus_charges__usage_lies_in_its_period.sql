@@ -1,5 +1,6 @@
 -- model:   focus_charges__usage_lies_in_its_period
 -- severity: warn
+-- promise:  the provider's
 -- grain:   one row per offending charge (x_ChargeId)
 -- inputs:  focus_charges
 -- params:  none

@@ -3,6 +3,7 @@
 -- inputs:   reporting_charges, allocated_charges
 -- params:   none
 -- severity: fail
+-- promise:  ours
 -- why:      the total in the reporting currency is the native total times the rate, to the last
 --           digit, and the native parts beside it are those that were allocated.
 

@@ -3,6 +3,7 @@
 -- inputs:   unit_economics_daily, allocated_charges
 -- params:   none
 -- severity: fail
+-- promise:  ours
 -- why:      a unit metric divides the whole allocated cost of its ledger, also what nobody owns.
 --           Cost that disappears for want of a quantity would make every unit look cheaper.
 

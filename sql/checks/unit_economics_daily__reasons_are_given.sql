@@ -3,6 +3,7 @@
 -- inputs:   unit_economics_daily
 -- params:   none
 -- severity: fail
+-- promise:  ours
 -- why:      an empty unit cost is a statement, so it says which.
 
 select

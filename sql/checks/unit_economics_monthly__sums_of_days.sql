@@ -3,6 +3,7 @@
 -- inputs:   unit_economics_monthly, unit_economics_daily
 -- params:   none
 -- severity: fail
+-- promise:  ours
 -- why:      both tables are read side by side; they must tell one story.
 
 with

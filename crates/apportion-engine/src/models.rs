@@ -51,6 +51,15 @@ pub enum Severity {
     Warn,
 }
 
+/// Who keeps what a check promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Promise {
+    /// Our models: a row that breaks it is a mistake of ours, so it may stop a publication.
+    Ours,
+    /// The provider: a row that breaks it was billed so, and is published and told.
+    Provider,
+}
+
 /// The comment block at the head of a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Header {
@@ -66,9 +75,11 @@ pub struct Header {
     pub why: String,
     /// `-- severity:`, on checks.
     pub severity: Option<Severity>,
+    /// `-- promise:`, on checks.
+    pub promise: Option<Promise>,
 }
 
-const KEYS: [&str; 6] = ["model", "grain", "inputs", "params", "why", "severity"];
+const KEYS: [&str; 7] = ["model", "grain", "inputs", "params", "why", "severity", "promise"];
 
 impl Header {
     /// Reads the leading comment lines; a line without a known key continues the one before.
@@ -112,6 +123,11 @@ impl Header {
             severity: match text("severity").as_str() {
                 "fail" => Some(Severity::Fail),
                 "warn" => Some(Severity::Warn),
+                _ => None,
+            },
+            promise: match text("promise").as_str() {
+                "ours" => Some(Promise::Ours),
+                "the provider's" => Some(Promise::Provider),
                 _ => None,
             },
         }
@@ -194,6 +210,12 @@ impl Model {
         if (self.layer == Layer::Check) != header.severity.is_some() {
             findings.push("severity (fail or warn) belongs on checks, and only there".to_owned());
         }
+        if (self.layer == Layer::Check) != header.promise.is_some() {
+            findings.push("promise (ours or the provider's) belongs on checks, and only there".to_owned());
+        }
+        if header.severity == Some(Severity::Fail) && header.promise == Some(Promise::Provider) {
+            findings.push("what a provider billed so stops no month: severity must be warn".to_owned());
+        }
         findings.into_iter().map(|finding| format!("{}: {finding}", self.path)).collect()
     }
 }
@@ -254,6 +276,21 @@ select items.*, $source as x_Source from items left join seed_names on items.a =
         let sql = MODEL.replace("--          seed_names\n", "").replace("$source\n-- why", "none\n-- why");
         let findings = Model::parse("intermediate/focus/int_focus__y.sql", &sql).unwrap().verify();
         assert_eq!(findings.len(), 3, "{findings:#?}");
+    }
+
+    #[test]
+    fn a_check_that_stops_a_month_promises_something_of_ours() {
+        let check = |lines: &str| {
+            let sql = format!(
+                "-- model: charges__costs\n-- grain: one row per cost\n-- inputs: none\n-- params: none\n{lines}-- why: so\nselect 1"
+            );
+            Model::parse("checks/charges__costs.sql", &sql).unwrap().verify()
+        };
+        assert_eq!(check("-- severity: fail\n-- promise: ours\n"), Vec::<String>::new());
+        assert_eq!(check("-- severity: warn\n-- promise: the provider's\n"), Vec::<String>::new());
+        for wrong in ["-- severity: fail\n-- promise: the provider's\n", "-- severity: fail\n"] {
+            assert_eq!(check(wrong).len(), 1, "{wrong}");
+        }
     }
 
     #[test]
