@@ -171,7 +171,6 @@ with months as (
     from months
 ), kinds as (
     select *,
-        gross + rate as net,
         cost_type = 'regular' and is_new_fee as fee,
         cost_type = 'regular' and not is_new_fee and starts_with(sku.description, 'Commitment')
             as old_fee,
@@ -179,7 +178,13 @@ with months as (
             as used,
         used and coalesce(consumption_model.id, '7754-699E-0EBF') <> '7754-699E-0EBF' as cheaper,
         used and not cheaper and commitment <> 0 as credited,
-        credited and commitment < 0 and -commitment < gross + rate as partly,
+        -- a discount that turns the sign of its row, or stands beside no cost, is a charge of its own
+        rate <> 0 and gross + rate <> 0 and sign(gross) * sign(gross + rate) <= 0
+            and (used or old_fee
+                or cost_type = 'adjustment' and adjustment_info.type = 'USAGE_CORRECTION')
+            and not (cheaper and standard is not null) as beyond,
+        case when beyond then gross else gross + rate end as net,
+        credited and commitment < 0 and -commitment < net as partly,
         cost_type = 'adjustment'
             and coalesce(adjustment_info.type, adjustment_info.mode) is not null
             and timezone('UTC', usage_start_time) < opened as corrects
@@ -239,10 +244,14 @@ with months as (
     from shares where fee and net + commitment + offset_sum <> 0
     union all
     select x_BillingPeriod, x_Finality, credit.type, 'Credit', null, 'One-Time', null, null,
-        money(credit.amount), money(credit.amount), money(credit.amount), money(credit.amount),
+        money(credit.amount), money(credit.amount),
+        case when is_rate then 0 else money(credit.amount) end, money(credit.amount),
         null, null
-    from (select x_BillingPeriod, x_Finality, unnest(credits) as credit from shares)
-    where credit.type is null or credit.type not in (
+    from (
+        select *, coalesce(credit.type in ('SUSTAINED_USAGE_DISCOUNT', 'DISCOUNT'), false) as is_rate
+        from (select x_BillingPeriod, x_Finality, beyond, unnest(credits) as credit from shares)
+    )
+    where is_rate and beyond or credit.type is null or credit.type not in (
         'SUSTAINED_USAGE_DISCOUNT', 'DISCOUNT', 'COMMITTED_USAGE_DISCOUNT',
         'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE', 'FEE_UTILIZATION_OFFSET')
     union all

@@ -5,10 +5,10 @@
 -- inputs:  stg_gcp__line_items
 -- params:  none
 -- why:     says what each row of the export is (kind), which charges it makes and what they cost in
---          each of the four ledgers. Discounts that are part of the price are folded into the row;
---          credits known only after the fact become charges of their own, so that what was used
---          keeps its cost. The export has no row id, so the key is a hash over what the row says;
---          rows that say the same are numbered, and which of them is first does not matter.
+--          each of the four ledgers. Discounts of the price are folded into the row unless they are
+--          more than it; credits known only after the fact become charges of their own. The export
+--          has no row id, so the key is a hash over what the row says; rows that say the same are
+--          numbered, and which of them is first does not matter.
 
 with
 
@@ -36,7 +36,7 @@ classified as (
             when sku_description like '%Preemptible%' then 'spot'
             else 'usage'
         end as kind,
-        gross_cost + sustained_use_credits + discount_credits as net_cost,
+        sustained_use_credits + discount_credits as price_credits,
         resource_commitment_credits + spend_commitment_credits as commitment_credits,
         coalesce(public_cost, gross_cost) as row_list_cost,
         coalesce(
@@ -61,12 +61,38 @@ classified as (
 
 ),
 
+-- a month, credited on its last day, is more than that day costs: no price explains the rest
+discounted as (
+
+    select
+        classified.*,
+        coalesce(
+            kind in ('usage', 'spot', 'committed', 'covered', 'correction', 'commitment')
+            and (kind <> 'covered' or default_cost is null)
+            and (gross_cost >= 0 or gross_cost + price_credits > 0)
+            and (gross_cost <= 0 or gross_cost + price_credits < 0)
+            and price_credits <> 0 and gross_cost + price_credits <> 0,
+            false
+        ) as is_exceeded
+    from classified
+
+),
+
+netted as (
+
+    select
+        discounted.*,
+        case when is_exceeded then gross_cost else gross_cost + price_credits end as net_cost
+    from discounted
+
+),
+
 -- a commitment that covers a row in part splits it: the share of the credits in the cost. Nothing
 -- is shared where weights would have the wrong sign, that is in corrections
 shared as (
 
     select
-        classified.*,
+        netted.*,
         row_number() over (partition by charge_key) as occurrence,
         kind = 'committed' and commitment_credits < 0 and -commitment_credits < net_cost
             as is_split,
@@ -85,7 +111,7 @@ shared as (
             else cast(0 as decimal(38, 12))
         end as unused_cost,
         case when kind = 'covered' then default_price else effective_price end as contracted_price
-    from classified
+    from netted
 
 ),
 
@@ -173,9 +199,11 @@ costed as (
             when part = 'covered' or kind = 'fee' then cast(0 as decimal(38, 12))
             else net_cost + commitment_credits + fee_offset_credits
         end as effective_cost,
+        -- the list price knows no discount of the price, wherever that stands
         case
+            when part = 'unused' or credit_type in ('SUSTAINED_USAGE_DISCOUNT', 'DISCOUNT')
+                and part = 'credit' then cast(0 as decimal(38, 12))
             when part = 'credit' then credit_amount
-            when part = 'unused' then cast(0 as decimal(38, 12))
             when part = 'covered' then covered_list_cost
             else row_list_cost - covered_list_cost
         end as list_cost,
@@ -200,6 +228,7 @@ costed as (
             'SUSTAINED_USAGE_DISCOUNT', 'DISCOUNT', 'COMMITTED_USAGE_DISCOUNT',
             'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE', 'FEE_UTILIZATION_OFFSET'
         )
+        or is_exceeded and credit_type in ('SUSTAINED_USAGE_DISCOUNT', 'DISCOUNT')
 
 ),
 
@@ -365,7 +394,7 @@ select
     list_cost,
     contracted_cost,
 
-    -- as delivered; discounts are stated once, on the row itself
+    -- as delivered; discounts are stated once, on the row itself or as charges
     all_tags as tags,
-    case when part = 'charge' then discounts end as discounts
+    case when part = 'charge' and not is_exceeded then discounts end as discounts
 from quantified
