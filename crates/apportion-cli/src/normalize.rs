@@ -113,6 +113,7 @@ pub(crate) async fn normalize(
         notes.push("the objects of this month hold no charges".to_owned());
     }
     notes.extend(unknown_columns(&source));
+    notes.extend(source.unreadable_maps().await?);
     notes.extend(judge(&run.models.run_checks(&checked, FOCUS_CHARGES, &parameters).await?)?);
     let unmapped = unmapped::values(run, &checked, &parameters).await?;
     notes.extend(unmapped.iter().map(unmapped::Unmapped::note));
@@ -293,6 +294,7 @@ mod tests {
             from: None,
             to: None,
             keep: Vec::new(),
+            null_words: None,
             store: Store::default(),
         };
         let parameters = parameters(&bill, "2026-01".parse().unwrap());

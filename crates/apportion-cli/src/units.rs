@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use apportion_sinks::units::{ObjectPeriods, SourceIndex};
 use apportion_sources::{self as sources, inventory_with};
-use apportion_sources::{DiscoveredUnit, Inventory, Location, ManifestIdentity, SourceTable, StoreOptions};
+use apportion_sources::{DiscoveredUnit, Inventory, Location, ManifestIdentity, Reading, SourceTable, StoreOptions};
 use apportion_spec::pipeline::{Source, SourceFormat};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use object_store::ObjectMeta;
@@ -19,8 +19,7 @@ pub(crate) struct OpenSource {
     format: SourceFormat,
     location: Location,
     inventory: Inventory,
-    /// Delivered columns to keep.
-    kept: Vec<String>,
+    reading: Reading,
 }
 
 impl OpenSource {
@@ -33,7 +32,8 @@ impl OpenSource {
             if same { known.billing_periods.iter().map(|period| period.parse().ok()).collect() } else { None }
         };
         let inventory = inventory_with(sources::format(source.format), &location, &periods).await?;
-        Ok(Self { format: source.format, location, inventory, kept: source.keep.clone() })
+        let reading = Reading { kept: source.keep.clone(), null_words: source.null_words.clone() };
+        Ok(Self { format: source.format, location, inventory, reading })
     }
 
     /// An object as the user knows it: with its bucket, or as a path on disk.
@@ -46,7 +46,7 @@ impl OpenSource {
     /// # Errors
     /// Those of conforming: wrong types, missing columns, unreadable objects.
     pub(crate) async fn table(&self, unit: DiscoveredUnit) -> Result<SourceTable> {
-        sources::open_unit(sources::format(self.format), &self.location, unit, &self.kept).await
+        sources::open_unit(sources::format(self.format), &self.location, unit, &self.reading).await
     }
 }
 

@@ -7,10 +7,14 @@
 
 mod check;
 mod datasets;
+mod doubts;
 mod fold;
 mod json_map;
 mod lists;
+mod members;
 pub(crate) mod moment;
+mod nulls;
+mod plain;
 mod projection;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,14 +32,21 @@ use datafusion::scalar::ScalarValue;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract, entry_fields};
+use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract, entry_fields, is_text};
 use crate::csv::{self, Copies};
 use crate::discover::{Days, DiscoveredUnit, is_csv, only_of};
 use crate::objects::{self, Footer, footers};
 use crate::offender::{self, Suspect};
+use crate::registry::Reading;
 use crate::repeats::{self, Candidate};
 use crate::scan::ObjectTable;
 use crate::store::Location;
+use crate::unreadable::Unreadable;
+use crate::words::NullWords;
+
+use doubts::Doubts;
+pub(crate) use json_map::doubt as json_doubt;
+pub(crate) use lists::doubt as list_doubt;
 
 /// What was found in the objects of a unit, for the run report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,6 +78,8 @@ pub struct SourceTable {
     unit: DiscoveredUnit,
     candidates: Vec<Candidate>,
     contract: &'static SourceContract,
+    words: NullWords,
+    doubts: Doubts,
     /// Copies of CSV objects, kept until the relation is dropped.
     copies: Option<Copies>,
 }
@@ -97,18 +110,41 @@ impl SourceTable {
     /// When an object cannot be read.
     pub async fn offending_value(&self) -> Result<Option<Error>> {
         for meta in &self.unit.objects {
-            let object = self.location.name(&meta.location);
-            let copy = self.copies.as_ref().and_then(|copies| Some((&copies.location, copies.of(&meta.location)?)));
-            let (location, meta) = copy.unwrap_or((&self.location, meta));
-            for footer in footers(location, vec![meta.clone()]).await? {
-                let suspects = Suspect::of_contract(self.contract, &footer);
-                let found = offender::first(location, &footer, &suspects, &object).await?;
-                if found.is_some() {
-                    return Ok(found);
-                }
+            let (location, footer, object) = self.opened(meta).await?;
+            let is_copy = is_csv(meta.location.as_ref());
+            let suspects = Suspect::of_contract(self.contract, &footer, is_copy);
+            let found = offender::first(location, &footer, &suspects, &self.words, &object).await?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
+    }
+
+    /// Notes about rows whose maps are no JSON in full, such as tags: how many, and where the first are. To be
+    /// asked after a query over the relation; only where that met one are objects read once more.
+    ///
+    /// # Errors
+    /// When an object cannot be read.
+    pub async fn unreadable_maps(&self) -> Result<Vec<String>> {
+        let mut unreadable = Unreadable::default();
+        if self.doubts.are_raised() {
+            for meta in &self.unit.objects {
+                let (location, footer, object) = self.opened(meta).await?;
+                unreadable.add(location, &footer, self.contract, &self.words, &object).await?;
+            }
+        }
+        Ok(unreadable.notes())
+    }
+
+    /// An object, or the copy that is read in its place, and what the user calls it.
+    async fn opened(&self, meta: &ObjectMeta) -> Result<(&Location, Footer, String)> {
+        let object = self.location.name(&meta.location);
+        let copy = self.copies.as_ref().and_then(|copies| Some((&copies.location, copies.of(&meta.location)?)));
+        let (location, meta) = copy.unwrap_or((&self.location, meta));
+        let footer = footers(location, vec![meta.clone()]).await?.pop();
+        let gone = || Error::new(ErrorKind::Internal, "an object has no footer").with("object", &object);
+        Ok((location, footer.ok_or_else(gone)?, object))
     }
 
     /// The unit the relation was made from.
@@ -137,8 +173,10 @@ pub(crate) async fn conform(
     location: &Location,
     unit: DiscoveredUnit,
     contract: &'static SourceContract,
-    kept: &[String],
+    reading: &Reading,
 ) -> Result<SourceTable> {
+    let kept = reading.kept.as_slice();
+    let (words, doubts) = (NullWords::new(reading.null_words.as_deref()), Doubts::default());
     let (parts, copies) = parts(location, &unit, contract).await?;
     let rows = parts.iter().flat_map(|part| &part.footers).map(|footer| footer.metadata.file_metadata().num_rows());
     let rows = rows.filter_map(|rows| u64::try_from(rows).ok()).sum();
@@ -187,7 +225,7 @@ pub(crate) async fn conform(
     };
     let candidates = checked.iter().flat_map(|(part, _)| part.footers.iter().map(move |footer| (part, footer)));
     let candidates = candidates.map(|(part, footer)| candidate(part, footer)).collect();
-    let table = view(checked, &unit, contract, alone)
+    let table = view(checked, &unit, contract, alone, &words, &doubts)
         .map_err(|error| Error::new(ErrorKind::Internal, "the source relation cannot be planned").with_source(error))?;
     Ok(SourceTable {
         relation: contract.relation,
@@ -196,6 +234,8 @@ pub(crate) async fn conform(
         location: location.clone(),
         unit,
         contract,
+        words,
+        doubts,
         candidates,
         copies,
     })
@@ -245,7 +285,9 @@ async fn parts(
         unit.objects.iter().cloned().partition(|meta| is_csv(meta.location.as_ref()));
     let copies = if written.is_empty() { None } else { Some(csv::copies(location, &written).await?) };
     let mut read: Vec<(&Location, bool, Path, Footer)> = Vec::new();
-    for footer in footers(location, plain).await? {
+    for mut footer in footers(location, plain).await? {
+        let object = location.name(&footer.meta.location);
+        nulls::mark(location, &mut footer, contract, false, &object).await?;
         read.push((location, false, footer.meta.location.clone(), footer));
     }
     if let Some(copies) = &copies {
@@ -257,9 +299,9 @@ async fn parts(
     let mut parts: Vec<Part> = Vec::new();
     for (location, text, original, footer) in read {
         let (dataset, superseded) = (unit.datasets.get(&original), unit.superseded.get(&original));
-        let shape = shape(&footer.schema, contract);
+        let shape = shape(&footer.checked, contract);
         let fits = |part: &&mut Part| {
-            let first = part.footers.first().map(|first| self::shape(&first.schema, contract));
+            let first = part.footers.first().map(|first| self::shape(&first.checked, contract));
             let same = part.dataset.as_ref() == dataset && part.superseded.as_ref() == superseded;
             part.text == text && same && first.as_ref() == Some(&shape)
         };
@@ -277,12 +319,17 @@ async fn parts(
     Ok((parts, copies))
 }
 
-/// The nested columns of an object: the engine adapts plain columns to one schema, but nested ones
-/// are read as they are, so objects that differ in them are scanned apart.
+/// The columns of an object that are read by their form: the engine adapts plain columns to one schema, but
+/// nested ones are read as they are, times and maps may be text, and columns without a value are not read at
+/// all. So objects that differ in them are scanned apart.
 fn shape(schema: &Schema, contract: &SourceContract) -> Vec<(String, DataType)> {
     let nested = |field: &&FieldRef| {
         contract.columns.iter().any(|column| {
-            let apart = column.path.len() > 1 || entry_fields(field.data_type()).is_some();
+            let in_text = column.kind == ColumnKind::Time || column.kind.is_map() || column.kind == ColumnKind::Credits;
+            let apart = column.path.len() > 1
+                || entry_fields(field.data_type()).is_some()
+                || in_text && is_text(field.data_type())
+                || *field.data_type() == DataType::Null;
             apart && contract.rank(field.name(), column).is_some()
         })
     };
@@ -294,13 +341,21 @@ fn view(
     unit: &DiscoveredUnit,
     contract: &SourceContract,
     alone: Option<&'static str>,
+    words: &NullWords,
+    doubts: &Doubts,
 ) -> Result<Arc<dyn TableProvider>, DataFusionError> {
     let amounts = amounts(&parts, contract);
     let mut whole: Option<LogicalPlanBuilder> = None;
     for (part, found) in parts {
         let dataset = alone.map(str::to_owned).or(part.dataset);
         let dataset = contract.datasets.and_then(|datasets| Some((datasets.column, dataset?)));
-        let relation = projection::Relation { amounts: amounts.clone(), dataset };
+        let relation = projection::Relation {
+            amounts: amounts.clone(),
+            dataset,
+            written: part.text,
+            words: words.clone(),
+            doubts: doubts.clone(),
+        };
         let raw = ObjectTable::new(&part.location, Arc::clone(&found.schema), &part.footers).apart();
         let mut plan = LogicalPlanBuilder::scan("objects", provider_as_source(Arc::new(raw)), None)?
             .project(projection::expressions(contract, &found, &relation)?)?;

@@ -13,9 +13,9 @@ pub enum ColumnKind {
     Text,
     /// A number, as a double.
     Number,
-    /// A number in the form it is delivered in: double, decimal of any scale, or text from a CSV.
+    /// A number in the form it is delivered in: double, decimal of any scale, or text.
     Amount,
-    /// A moment in UTC, in microseconds.
+    /// A moment in UTC, in microseconds; also its text.
     Time,
     /// Text by text key.
     TextMap,
@@ -44,8 +44,9 @@ impl ColumnKind {
     pub fn accepts(self, found: &DataType) -> bool {
         match self {
             Self::Text => is_text(found),
-            Self::Number | Self::Amount => is_number(found),
-            Self::Time => matches!(found, DataType::Timestamp(..) | DataType::Date32 | DataType::Null),
+            Self::Number => is_number(found),
+            Self::Amount => is_number(found) || is_text(found),
+            Self::Time => matches!(found, DataType::Timestamp(..) | DataType::Date32) || is_text(found),
             Self::TextMap => map_value(found).is_some_and(is_text) || is_pairs(found) || *found == DataType::Null,
             Self::NumberMap => map_value(found).is_some_and(is_number) || *found == DataType::Null,
             Self::Credits => is_credits(found) || *found == DataType::Null,
@@ -57,8 +58,9 @@ impl ColumnKind {
     pub const fn accepted(self) -> &'static str {
         match self {
             Self::Text => "string",
-            Self::Number | Self::Amount => "double, integer or decimal",
-            Self::Time => "timestamp or date",
+            Self::Number => "double, integer or decimal",
+            Self::Amount => "double, integer, decimal or text of a number",
+            Self::Time => "timestamp, date or text of a time",
             Self::TextMap => "map of string to string, or list of keys and values",
             Self::NumberMap => "map of string to double",
             Self::Credits => "list of credits, each with a type and an amount",
@@ -165,13 +167,17 @@ pub struct SourceColumn {
     pub aliases: &'static [&'static str],
     /// Where it lies in nested columns: names from the top-level column on. Empty for a plain column.
     pub path: &'static [&'static str],
+    /// Words that would stand for no value elsewhere, and that the provider means as text here.
+    pub own_words: &'static [&'static str],
+    /// Of a map in text, whether keys that differ only in case are one key, of which the first counts.
+    pub folds_case: bool,
 }
 
 impl SourceColumn {
     /// A column delivered under its own name.
     #[must_use]
     pub fn plain(name: &str, kind: ColumnKind, required: bool) -> Self {
-        Self { name: name.to_owned(), kind, required, aliases: &[], path: &[] }
+        Self { name: name.to_owned(), kind, required, aliases: &[], path: &[], own_words: &[], folds_case: false }
     }
 
     /// The name as the export spells it, for messages.
@@ -338,6 +344,7 @@ mod tests {
         }
         assert!(!ColumnKind::Text.accepts(&DataType::Int64));
         assert!(!ColumnKind::Number.accepts(&DataType::Utf8));
+        assert!(ColumnKind::Amount.accepts(&DataType::LargeUtf8) && ColumnKind::Time.accepts(&DataType::Utf8View));
         assert!(ColumnKind::Number.accepts(&DataType::Decimal128(38, 9)));
         assert!(ColumnKind::TextMap.accepts(&map_of(DataType::Utf8)));
         assert!(!ColumnKind::TextMap.accepts(&map_of(DataType::Float64)));

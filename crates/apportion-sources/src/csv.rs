@@ -20,6 +20,7 @@ use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 
+use crate::marks::WithoutMarks;
 use crate::objects::pin;
 use crate::store::{Location, StoreOptions, store_error};
 
@@ -29,7 +30,6 @@ const BATCH_ROWS: usize = 8192;
 const GROUP_ROWS: usize = 131_072;
 /// Name of folders with copies; what a killed process leaves is removed by its name.
 pub const COPIES_PREFIX: &str = "apportion-csv-";
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Copies of CSV objects; the folder goes when the last clone goes.
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ async fn download(location: &Location, meta: &ObjectMeta, name: &str, to: &mut F
 }
 
 fn write(raw: File, gzip: bool, target: &FilePath) -> Result<()> {
-    let mut input: BufReader<Box<dyn Read>> = if gzip {
+    let input: BufReader<Box<dyn Read>> = if gzip {
         BufReader::new(Box::new(MultiGzDecoder::new(BufReader::new(raw))))
     } else {
         BufReader::new(Box::new(raw))
@@ -113,10 +113,7 @@ fn write(raw: File, gzip: bool, target: &FilePath) -> Result<()> {
     let not_csv = |cause: &dyn std::fmt::Display| {
         Error::new(ErrorKind::ContractViolated, "the object is truncated or not CSV").with("cause", cause)
     };
-    let start = input.fill_buf().map_err(|error| not_csv(&error))?;
-    if start.starts_with(BYTE_ORDER_MARK) {
-        input.consume(BYTE_ORDER_MARK.len());
-    }
+    let mut input = BufReader::new(WithoutMarks::new(input));
     let mut header = Vec::new();
     input.read_until(b'\n', &mut header).map_err(|error| not_csv(&error))?;
     let format = Format::default().with_header(true);
@@ -191,6 +188,15 @@ mod tests {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(content).unwrap();
         assert_eq!(read(&packed.finish().unwrap(), true).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_mark_in_front_of_any_value_is_no_part_of_it() {
+        let content = "\u{feff}A,B\n\u{feff}\"1,\",\u{feff}2\n3,\"\u{feff}x\u{feff}\"\n";
+        assert_eq!(read(content.as_bytes(), false).unwrap(), ["1,|2", "3|x\u{feff}"]);
+        // What follows a separator inside of quotes is text.
+        let inside = "A,B\n\"a,\u{feff}b\",\"c\n\u{feff}d\"\n";
+        assert_eq!(read(inside.as_bytes(), false).unwrap(), ["a,\u{feff}b|c\n\u{feff}d"]);
     }
 
     #[test]

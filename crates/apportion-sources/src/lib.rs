@@ -10,13 +10,13 @@
 //!
 //! ```no_run
 //! # async fn example() -> apportion_spec::Result<()> {
-//! use apportion_sources::{Location, StoreOptions, format, inventory, open_unit};
+//! use apportion_sources::{Location, Reading, StoreOptions, format, inventory, open_unit};
 //! use apportion_spec::wire::SourceFormat;
 //!
 //! let location = Location::open("s3://bills/cur2/acme/", ".".as_ref(), &StoreOptions::default()).await?;
 //! let cur = format(SourceFormat::AwsCur2);
 //! let unit = inventory(cur, &location).await?.unit("2026-01".parse()?).await?;
-//! let source = open_unit(cur, &location, unit, &[]).await?;
+//! let source = open_unit(cur, &location, unit, &Reading::default()).await?;
 //! // context.register_table(source.relation, source.table.clone()) and read it with SQL, then:
 //! source.verify_unchanged().await?;
 //! # Ok(())
@@ -31,6 +31,7 @@ mod csv;
 mod discover;
 mod focus;
 mod gcp;
+mod marks;
 mod objects;
 mod offender;
 pub mod registry;
@@ -38,7 +39,9 @@ mod repeats;
 mod scan;
 mod store;
 pub mod telemetry;
+mod unreadable;
 mod violations;
+mod words;
 
 pub use conform::{SourceReport, SourceTable};
 pub use contract::{ColumnKind, Datasets, DeliveryColumns, Fold, PeriodColumn, SourceColumn, SourceContract};
@@ -46,5 +49,5 @@ pub use csv::COPIES_PREFIX;
 pub use discover::{
     Classify, CoverageOrigin, DayRange, Days, Delivery, DiscoveredUnit, Inventory, KeyKind, ManifestIdentity, PeriodsOf,
 };
-pub use registry::{ExportFormat, discover, format, inventory, inventory_with, open_unit};
+pub use registry::{ExportFormat, Reading, discover, format, inventory, inventory_with, open_unit};
 pub use store::{Location, StaticCredentials, StoreOptions, read_error, store_error};

@@ -32,6 +32,8 @@ pub(crate) struct Footer {
     pub(crate) meta: ObjectMeta,
     pub(crate) metadata: Arc<ParquetMetaData>,
     pub(crate) schema: SchemaRef,
+    /// The same, where columns without any value may have been marked by the type of NULL.
+    pub(crate) checked: SchemaRef,
 }
 
 /// Leaves out the empty objects that stand for a folder which others lie in. Any other empty object is a file that
@@ -68,7 +70,8 @@ async fn footer(location: &Location, meta: ObjectMeta) -> Result<Footer> {
     let metadata = Arc::new(metadata);
     let arrow = ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new())
         .map_err(|error| unreadable(error, &name))?;
-    Ok(Footer { meta, metadata, schema: Arc::clone(arrow.schema()) })
+    let schema = Arc::clone(arrow.schema());
+    Ok(Footer { meta, metadata, checked: Arc::clone(&schema), schema })
 }
 
 /// A failure to read an object as Parquet, by name; an error of ours below it comes out as it went in.

@@ -4,6 +4,7 @@
 //! side by side. So after a failure, and only then, the columns that were read are read once more,
 //! object by object, for the first value that cannot be understood, or the object that cannot be decoded.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use apportion_spec::{Error, ErrorKind, Result};
@@ -20,6 +21,7 @@ use crate::conform::moment;
 use crate::contract::{ColumnKind, SourceContract, entry_fields, field_named, is_text};
 use crate::objects::{Footer, PinnedReader, unreadable};
 use crate::store::Location;
+use crate::words::NullWords;
 
 /// What a column must hold for its values to be readable.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +34,8 @@ enum Test {
     Moment,
     /// A time in ISO 8601.
     Timestamp,
+    /// Text that is no word for NULL; these are words of the provider's own.
+    Word(&'static [&'static str]),
 }
 
 /// 26 digits before the point and 12 after it are what an amount holds.
@@ -69,13 +73,14 @@ impl Suspect {
         Self { test: Test::Any, ..Self::quantity(name) }
     }
 
-    /// The columns that a contract finds in an object.
-    pub(crate) fn of_contract(contract: &SourceContract, footer: &Footer) -> Vec<Self> {
+    /// The columns that a contract finds in an object; `written` for the copy of a CSV.
+    pub(crate) fn of_contract(contract: &SourceContract, footer: &Footer, written: bool) -> Vec<Self> {
         let mut suspects = Vec::new();
         for column in &contract.columns {
             let test = match column.kind {
                 ColumnKind::Number | ColumnKind::Amount | ColumnKind::NumberMap | ColumnKind::Credits => AMOUNT,
                 ColumnKind::Time => Test::Moment,
+                ColumnKind::Text if written => Test::Word(column.own_words),
                 ColumnKind::Text | ColumnKind::TextMap => Test::Any,
             };
             // A text that holds an object is no number itself; the function that reads it names what it refuses.
@@ -98,6 +103,7 @@ pub(crate) async fn first(
     location: &Location,
     footer: &Footer,
     suspects: &[Suspect],
+    words: &NullWords,
     object: &str,
 ) -> Result<Option<Error>> {
     let names: Vec<&str> = suspects.iter().map(|suspect| suspect.top.as_str()).collect();
@@ -108,18 +114,18 @@ pub(crate) async fn first(
             let Some(leaf) = batch.column_by_name(&suspect.top).and_then(|top| Leaf::of(top, suspect)) else {
                 continue;
             };
-            let told = |(index, value, why): (usize, String, &str)| {
+            let told = |(index, value, why): (usize, String, Cow<'static, str>)| {
                 let message = format!("column `{}` holds `{value}`, which is {why}", suspect.shown);
                 Error::new(ErrorKind::ContractViolated, message)
                     .with("column", &suspect.shown)
                     .with("row", before + leaf.row(index) + 1)
                     .with("object", object)
             };
-            if let Some(found) = refused(suspect.test, &leaf.values)? {
+            if let Some(found) = refused(suspect.test, &leaf.values, words)? {
                 return Ok(Some(told(found)));
             }
             if large.is_none() && suspect.test == AMOUNT {
-                large = refused(PRICE, &leaf.values)?.map(told);
+                large = refused(PRICE, &leaf.values, words)?.map(told);
             }
         }
         before += batch.num_rows();
@@ -178,7 +184,7 @@ impl Leaf {
 }
 
 /// The first value that does not pass, with its position, its text, and what it is.
-fn refused(test: Test, values: &ArrayRef) -> Result<Option<(usize, String, &'static str)>> {
+fn refused(test: Test, values: &ArrayRef, words: &NullWords) -> Result<Option<(usize, String, Cow<'static, str>)>> {
     let as_type = |wanted: DataType| {
         cast(values, &wanted)
             .map_err(|error| Error::new(ErrorKind::Internal, "a value has no plain form").with_source(error))
@@ -187,8 +193,11 @@ fn refused(test: Test, values: &ArrayRef) -> Result<Option<(usize, String, &'sta
         let texts = as_type(DataType::Utf8)?;
         let texts = texts.as_string::<i32>().iter().enumerate();
         let told = texts.filter_map(|(index, text)| {
-            let text = text.filter(|text| !text.trim().is_empty())?;
-            of_text(test, text).map(|why| (index, text.to_owned(), why))
+            let text = match test {
+                Test::Word(_) => words.text(text?)?,
+                _ => words.value(text?)?,
+            };
+            of_text(test, text, words).map(|why| (index, text.to_owned(), why))
         });
         return Ok(told.into_iter().next());
     }
@@ -200,25 +209,33 @@ fn refused(test: Test, values: &ArrayRef) -> Result<Option<(usize, String, &'sta
     let numbers = numbers.as_primitive::<Float64Type>().iter().enumerate();
     let told = numbers.filter_map(|(index, number)| {
         let number = number?;
-        of_number(number, limit).map(|why| (index, format!("{number:e}"), why))
+        of_number(number, limit).map(|why| (index, format!("{number:e}"), why.into()))
     });
     Ok(told.into_iter().next())
 }
 
-fn of_text(test: Test, text: &str) -> Option<&'static str> {
-    match test {
+fn of_text(test: Test, text: &str, words: &NullWords) -> Option<Cow<'static, str>> {
+    let why = match test {
         Test::Any => None,
         Test::Number(limit) => {
             // Rust reads `inf` and `nan` as numbers, a bill does not mean them.
             let plain = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
-            let number = text.trim().parse::<f64>().ok().filter(|_| text.trim().bytes().all(plain));
+            let number = text.parse::<f64>().ok().filter(|_| text.bytes().all(plain));
             number.map_or(Some("not a number"), |number| of_number(number, limit))
         }
-        Test::Moment => moment::parse(text.trim()).is_none().then_some("not a date or time"),
+        Test::Moment => moment::parse(text).is_none().then_some("not a date or time"),
         Test::Timestamp => string_to_datetime(&Utc, text)
             .is_err()
             .then_some("no time; a text column of times holds ISO 8601, such as 2026-03-01T08:00:00Z or 2026-03-01"),
-    }
+        Test::Word(own) => {
+            let choice = format!(
+                "a text or a word for no value; the source says which: `null_words: ['{text}']` for no value, \
+                 `null_words: []` for the text"
+            );
+            return words.is_doubtful(text, own).then(|| choice.into());
+        }
+    };
+    why.map(Cow::Borrowed)
 }
 
 fn of_number(number: f64, limit: f64) -> Option<&'static str> {
@@ -237,20 +254,27 @@ mod tests {
 
     use super::*;
 
-    fn found(test: Test, values: &ArrayRef) -> Option<(usize, String, &'static str)> {
-        refused(test, values).unwrap()
+    fn found(test: Test, values: &ArrayRef) -> Option<(usize, String, Cow<'static, str>)> {
+        refused(test, values, &NullWords::default()).unwrap()
     }
 
     #[test]
     fn the_first_unreadable_value_is_found_in_every_form() {
         let doubles = |values: &[f64]| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
-        assert_eq!(found(AMOUNT, &doubles(&[1.5, f64::NAN])), Some((1, "NaN".to_owned(), "not a finite number")));
+        assert_eq!(
+            found(AMOUNT, &doubles(&[1.5, f64::NAN])),
+            Some((1, "NaN".to_owned(), "not a finite number".into()))
+        );
         assert_eq!(found(AMOUNT, &doubles(&[1.5, -1e26])).map(|found| found.0), Some(1));
         assert_eq!(found(AMOUNT, &doubles(&[1.5, 1e21])), None);
         assert_eq!(found(PRICE, &doubles(&[1.5, 1e21])).map(|found| found.0), Some(1));
         let texts = |values: &[&str]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
-        assert_eq!(found(AMOUNT, &texts(&["1e-3", "", "-2.5", "1,5"])), Some((3, "1,5".to_owned(), "not a number")));
-        assert_eq!(found(AMOUNT, &texts(&["nan"])).map(|found| found.2), Some("not a number"));
+        assert_eq!(
+            found(AMOUNT, &texts(&["1e-3", "", "-2.5", "1,5"])),
+            Some((3, "1,5".to_owned(), "not a number".into()))
+        );
+        assert_eq!(found(AMOUNT, &texts(&["nan", "inf"])).map(|found| found.0), Some(1), "a word for NULL is none");
+        assert_eq!(found(Test::Word(&["None"]), &texts(&["None", "\\N"])).map(|found| found.0), Some(1));
         assert_eq!(found(Test::Moment, &texts(&["01/31/2026", "soon"])).map(|found| found.0), Some(1));
         assert_eq!(found(Test::Timestamp, &texts(&["2026-01-31", "01/31/2026"])).map(|found| found.0), Some(1));
         let wide = Decimal128Array::from(vec![1, 10_i128.pow(30)]).with_precision_and_scale(38, 0).unwrap();

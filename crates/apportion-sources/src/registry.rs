@@ -30,6 +30,16 @@ pub trait ExportFormat: Debug + Send + Sync {
     fn version(&self, columns: &BTreeSet<&str>) -> Option<String>;
 }
 
+/// What a pipeline says about how the values of an export are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Delivered columns that go into the relation's map of kept columns.
+    pub kept: Vec<String>,
+    /// Words that stand for no value, in text columns as well. Without a list such words are NULL where
+    /// a column holds no text, and refused in the text columns of CSV, which may mean either.
+    pub null_words: Option<Vec<String>>,
+}
+
 /// The format a pipeline names.
 #[must_use]
 pub fn format(format: SourceFormat) -> &'static dyn ExportFormat {
@@ -71,8 +81,7 @@ pub async fn discover(format: &dyn ExportFormat, location: &Location, period: Bi
     inventory(format, location).await?.unit(period).await
 }
 
-/// Opens discovered objects as the relation of their format; `kept` names delivered columns that go
-/// into the relation's map of kept columns.
+/// Opens discovered objects as the relation of their format.
 ///
 /// # Errors
 /// [`apportion_spec::ErrorKind::ContractViolated`] naming object and column for a missing or wrongly typed
@@ -81,10 +90,10 @@ pub async fn open_unit(
     format: &dyn ExportFormat,
     location: &Location,
     unit: DiscoveredUnit,
-    kept: &[String],
+    reading: &Reading,
 ) -> Result<SourceTable> {
     let contract = format.contract();
-    let mut table = conform(location, unit, contract, kept).await?;
+    let mut table = conform(location, unit, contract, reading).await?;
     let absent: BTreeSet<&str> = table.report.absent_columns.iter().map(String::as_str).collect();
     let names = contract.columns.iter().map(|column| column.name.as_str());
     table.report.version = format.version(&names.filter(|name| !absent.contains(name)).collect());

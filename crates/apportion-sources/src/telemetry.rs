@@ -29,6 +29,7 @@ use crate::objects::{self, Footer, footers};
 use crate::offender::{self, Suspect};
 use crate::scan::ObjectTable;
 use crate::store::{Location, store_error};
+use crate::words::NullWords;
 
 pub use spans::{ListedObject, Span, spans};
 pub use untimed::Untimed;
@@ -118,7 +119,9 @@ impl TelemetryTable {
         for meta in &self.objects {
             let object = self.location.name(&meta.location);
             for footer in footers(&self.location, vec![meta.clone()]).await? {
-                if let Some(found) = offender::first(&self.location, &footer, &suspects, &object).await? {
+                if let Some(found) =
+                    offender::first(&self.location, &footer, &suspects, &NullWords::none(), &object).await?
+                {
                     return Ok(Some(found.with("telemetry", &self.columns.name)));
                 }
             }

@@ -100,6 +100,8 @@ pub struct Source {
     pub to: Option<BillingPeriod>,
     /// Delivered columns to keep in `x_SourceColumns`.
     pub keep: Vec<String>,
+    /// Words that stand for no value in text as well, when declared.
+    pub null_words: Option<Vec<String>>,
     /// Store options.
     pub store: Store,
 }

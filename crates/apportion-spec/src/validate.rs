@@ -156,9 +156,19 @@ pub fn json_schema() -> serde_json::Value {
 /// the periods that count.
 fn identity(document: &Document) -> Identity {
     let source = |source: &wire::Source| {
-        let wire::Source { format, location, keep, store, cost_basis: _, cost_basis_by_period: _, from: _, to: _ } =
-            source;
-        format!("{format:?} {location:?} {keep:?} {store:?}")
+        let wire::Source {
+            format,
+            location,
+            keep,
+            null_words,
+            store,
+            cost_basis: _,
+            cost_basis_by_period: _,
+            from: _,
+            to: _,
+        } = source;
+        let words = null_words.as_ref().map_or_else(String::new, |words| format!(" {words:?}"));
+        format!("{format:?} {location:?} {keep:?} {store:?}{words}")
     };
     Identity {
         sources: document.sources.iter().map(|(name, declared)| (name.clone(), source(declared))).collect(),

@@ -49,13 +49,14 @@ priced as (
 
 ),
 
--- from the delivered rows, where two columns are all that has to be read
+-- from the delivered rows, where two columns are all that has to be read; a product without a price
+-- is its own price
 shared as (
 
-    select sku_price_id
+    select coalesce(sku_price_id, sku_id) as sku_price_id
     from delivered
-    where sku_price_id is not null
-    group by sku_price_id
+    where coalesce(sku_price_id, sku_id) is not null
+    group by coalesce(sku_price_id, sku_id)
     having min(coalesce(sku_id, sku_price_id)) <> max(coalesce(sku_id, sku_price_id))
 
 ),

@@ -72,10 +72,14 @@ select
     line_item_usage_type as usage_type,
     line_item_operation as operation,
     line_item_line_item_description as description,
-    coalesce(map_value(resource_tags, 'user_name'), map_value(resource_tags, 'user_Name'))
-        as resource_name,
-    coalesce(tags_json(resource_tags), tags_json(tags)) as tags,
-    map_json(cost_category) as cost_categories,
+    coalesce(
+        map_value(resource_tags, 'user_name'),
+        map_value(resource_tags, 'user_Name'),
+        map_value(tags, 'resourceTags/Name'),
+        map_value(tags, 'resourceTags/user:Name')
+    ) as resource_name,
+    tags_json(resource_tags, tags) as tags,
+    cost_categories_json(cost_category, tags) as cost_categories,
     map_json(discount) as discounts,
     capacity_reservation_capacity_reservation_arn as capacity_reservation_id,
     capacity_reservation_capacity_reservation_status as capacity_reservation_status,

@@ -114,7 +114,7 @@ select
             then nullif(split_part(coalesce(resource_name, resource_id), '/', -1), '')
     end as resource_name,
     lower(resource_type) as resource_type,
-    json_object(tags) as tags,
+    map_json(tags) as tags,
     case
         when starts_with(ltrim(additional_info), '{') then additional_info
         else '{' || additional_info || '}'

@@ -82,7 +82,17 @@ select
         InvoiceIssuerName,
         InvoiceIssuer
     ) as service_provider,
-    coalesce(HostProviderName, ProviderName, Provider, ServiceProviderName) as host_provider,
+    -- an export that does not say who hosts leaves it to be who provides
+    coalesce(
+        HostProviderName,
+        ProviderName,
+        Provider,
+        ServiceProviderName,
+        PublisherName,
+        Publisher,
+        InvoiceIssuerName,
+        InvoiceIssuer
+    ) as host_provider,
     coalesce(PublisherName, Publisher) as publisher,
     coalesce(x_PublisherCategory, '') = 'Vendor' as is_marketplace,
 

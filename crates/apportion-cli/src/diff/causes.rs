@@ -211,5 +211,6 @@ async fn of_source(
 /// What of a source's declaration decides about its charges.
 fn deciding(source: &Source, period: BillingPeriod) -> String {
     let basis = source.cost_basis_in(period);
-    format!("{} {} {} {:?}", source.format.as_str(), source.location, basis.as_str(), source.keep)
+    let (format, words) = (source.format.as_str(), &source.null_words);
+    format!("{format} {} {} {:?} {words:?}", source.location, basis.as_str(), source.keep)
 }

@@ -33,6 +33,7 @@ mod old_days;
 mod outputs;
 mod owner;
 mod promises;
+mod reading;
 mod real_csv;
 mod real_exports;
 mod real_variants;

@@ -23,33 +23,6 @@ pub(crate) fn find<'a>(json: &'a str, key: &str) -> Option<Cow<'a, str>> {
     }
 }
 
-/// Names and values of the members of an object; `None` stands for `null`.
-pub(crate) type Members<'a> = Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>;
-
-/// All members in order, `None` as value for `null`; `None` for text that is not one object.
-pub(crate) fn members(json: &str) -> Option<Members<'_>> {
-    let mut scanner = Scanner { text: json, position: 0 };
-    let mut found = Vec::new();
-    scanner.expect(b'{')?;
-    if scanner.expect(b'}').is_none() {
-        loop {
-            let key = scanner.string()?.into_text()?;
-            scanner.expect(b':')?;
-            let value = match scanner.value()? {
-                RawValue::Other("null") => None,
-                value => Some(value.into_text()?),
-            };
-            found.push((key, value));
-            if scanner.expect(b'}').is_some() {
-                break;
-            }
-            scanner.expect(b',')?;
-        }
-    }
-    scanner.skip_space();
-    scanner.rest().is_empty().then_some(found)
-}
-
 /// Appends `value` as a JSON string.
 pub(crate) fn write_string(out: &mut String, value: &str) {
     out.push('"');

@@ -1,4 +1,9 @@
-//! `map_value`, `tag`, `tags_json` and `map_json`: reading and writing maps and flat JSON.
+//! `map_value`, `tag`, `tags_json`, `cost_categories_json` and `map_json`: reading and writing maps and
+//! flat JSON.
+//!
+//! Of several maps every key counts once, in the first map that has it. AWS delivers resource tags in
+//! one map, and in another one, with a prefix that says what each is, those together with the tags of
+//! accounts and users and with cost categories.
 //!
 //! `tags_json` and `map_json` sort their keys, so that equal maps give equal text. `map_value`
 //! looks first where the key was found in the previous row (files keep one order of keys), and
@@ -23,9 +28,15 @@ pub(super) fn functions() -> Vec<Function> {
     vec![
         Function::new("map_value", &[MapOrText, Text], DataType::Utf8, possible, map_value),
         Function::new("tag", &[Text, Text], DataType::Utf8, possible, tag),
-        Function::new("tags_json", &[Map], DataType::Utf8, possible, |arguments| to_json(arguments, tag_key, false)),
+        Function::new("tags_json", &[Map], DataType::Utf8, possible, |arguments| {
+            to_json(arguments, |_, key| tag_key(key), false)
+        })
+        .variadic(),
+        Function::new("cost_categories_json", &[Map, Map], DataType::Utf8, possible, |arguments| {
+            to_json(arguments, category_key, true)
+        }),
         Function::new("map_json", &[Map], DataType::Utf8, possible, |arguments| {
-            to_json(arguments, |key| Cow::Borrowed(key), true)
+            to_json(arguments, |_, key| Some(Cow::Borrowed(key)), true)
         }),
     ]
 }
@@ -123,46 +134,69 @@ fn tag_of_dictionary(documents: &TextColumn<'_>, key: Option<&str>, rows: usize)
         .collect()
 }
 
-/// The key a resource tag has in FOCUS: users' own keys bare, the provider's with its prefix.
-fn tag_key(key: &str) -> Cow<'_, str> {
-    match (key.strip_prefix("user_"), key.strip_prefix("aws_")) {
+/// In front of keys that are cost categories, in the map of all kinds of tags.
+const COST_CATEGORY: &str = "costCategory/";
+
+/// The key a tag has in FOCUS: keys that users gave resources bare, the provider's with its prefix, and
+/// what other things are tagged with (`accountTag/`, `userAttribute/`) as delivered. A cost category is no tag.
+fn tag_key(key: &str) -> Option<Cow<'_, str>> {
+    if key.starts_with(COST_CATEGORY) {
+        return None;
+    }
+    let key = key.strip_prefix("resourceTags/").unwrap_or(key);
+    let own = key.strip_prefix("user_").or_else(|| key.strip_prefix("user:"));
+    Some(match (own, key.strip_prefix("aws_")) {
         (Some(own), _) => Cow::Borrowed(own),
         (_, Some(provider)) => Cow::Owned(format!("aws:{provider}")),
         _ => Cow::Borrowed(key),
-    }
+    })
 }
 
-fn to_json(arguments: &Arguments<'_>, name: fn(&str) -> Cow<'_, str>, keep_empty: bool) -> Result<ArrayRef> {
-    let array = arguments.get(0)?.to_array(arguments.rows)?;
-    let Some(map) = array.as_map_opt() else {
-        return Ok(nulls(arguments.rows));
-    };
-    let keys = TextColumn::of_array(map.keys())?;
-    let values = Values::of(map.values())?;
+/// The key of a cost category: bare in the first map, which has nothing else.
+fn category_key(map: usize, key: &str) -> Option<Cow<'_, str>> {
+    if map == 0 { Some(key) } else { key.strip_prefix(COST_CATEGORY) }.map(Cow::Borrowed)
+}
+
+/// What a key is called in the object; `None` when it is none of it. The first argument counts the maps.
+type Name = fn(usize, &str) -> Option<Cow<'_, str>>;
+
+fn to_json(arguments: &Arguments<'_>, name: Name, keep_empty: bool) -> Result<ArrayRef> {
+    let arrays: Vec<ArrayRef> =
+        arguments.values().iter().map(|map| map.to_array(arguments.rows)).collect::<Result<_>>()?;
+    let mut maps = Vec::with_capacity(arrays.len());
+    for (index, array) in arrays.iter().enumerate() {
+        if let Some(map) = array.as_map_opt() {
+            maps.push((index, map, TextColumn::of_array(map.keys())?, Values::of(map.values())?));
+        }
+    }
     let mut out = StringBuilder::with_capacity(arguments.rows, arguments.rows * 64);
-    let mut pairs: Vec<(Cow<'_, str>, usize)> = Vec::new();
+    let mut pairs: Vec<(Cow<'_, str>, usize, usize)> = Vec::new();
     let mut text = String::new();
     for row in 0..arguments.rows {
         pairs.clear();
-        if let Some((start, end)) = entries(map, row) {
-            pairs.extend((start..end).filter_map(|entry| {
-                let key = keys.get(entry)?;
-                values.present(entry, keep_empty).then(|| (name(key), entry))
-            }));
+        for (place, (index, map, keys, values)) in maps.iter().enumerate() {
+            let (start, end) = entries(map, row).unwrap_or_default();
+            pairs.extend(
+                (start..end)
+                    .filter(|entry| values.present(*entry, keep_empty))
+                    .filter_map(|entry| Some((name(*index, keys.get(entry)?)?, place, entry))),
+            );
         }
         if pairs.is_empty() {
             out.append_null();
             continue;
         }
-        // The entry breaks ties, so of two keys that become the same the first one is kept.
+        // Map and entry break ties, so of two keys that become the same the first one is kept.
         pairs.sort_unstable();
         pairs.dedup_by(|later, earlier| later.0 == earlier.0);
         text.clear();
-        for (index, (key, entry)) in pairs.iter().enumerate() {
+        for (index, (key, place, entry)) in pairs.iter().enumerate() {
             text.push(if index == 0 { '{' } else { ',' });
             flat_json::write_string(&mut text, key);
             text.push(':');
-            values.write_json(*entry, &mut text);
+            if let Some((_, _, _, values)) = maps.get(*place) {
+                values.write_json(*entry, &mut text);
+            }
         }
         text.push('}');
         out.append_value(&text);

@@ -83,6 +83,33 @@ async fn tags_are_sorted_named_as_in_focus_and_empty_ones_left_out() {
 }
 
 #[tokio::test]
+async fn tags_of_all_kinds_are_told_by_their_prefix_and_merged_by_key() {
+    let resource = tags(&[Some(&[("user_team", Some("red")), ("user_env", Some(""))]), None, None]);
+    let all = tags(&[
+        Some(&[
+            ("resourceTags/team", Some("late")),
+            ("resourceTags/user:env", Some("prod")),
+            ("resourceTags/aws:createdBy", Some("bob")),
+            ("accountTag/team", Some("blue")),
+            ("costCategory/unit", Some("retail")),
+            ("userAttribute/Dept", Some("x")),
+        ]),
+        Some(&[("costCategory/unit", Some("retail"))]),
+        Some(&[("accountTag/team", Some("blue"))]),
+    ]);
+    let columns = || vec![("r", Arc::clone(&resource)), ("a", Arc::clone(&all))];
+    let first =
+        r#"{"accountTag/team":"blue","aws:createdBy":"bob","env":"prod","team":"red","userAttribute/Dept":"x"}"#;
+    assert_eq!(eval("tags_json(r, a)", columns()).await, [first, "NULL", r#"{"accountTag/team":"blue"}"#]);
+    let categories = tags(&[Some(&[("unit", Some("wholesale")), ("area", Some("n"))]), None, None]);
+    let columns = vec![("c", categories), ("a", all)];
+    assert_eq!(
+        eval("cost_categories_json(c, a)", columns).await,
+        [r#"{"area":"n","unit":"wholesale"}"#, r#"{"unit":"retail"}"#, "NULL"]
+    );
+}
+
+#[tokio::test]
 async fn doubles_are_written_by_their_shortest_text() {
     let mut builder = MapBuilder::new(None, StringBuilder::new(), Float64Builder::new());
     for (key, value) in [("b", 0.1), ("a", -2e-7), ("nan", f64::NAN)] {

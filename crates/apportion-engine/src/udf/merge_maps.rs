@@ -1,9 +1,8 @@
-//! `merge_maps_json` and `json_object`: one flat JSON object from several maps, or from a
-//! provider's own text.
+//! `merge_maps_json`: one flat JSON object from several maps.
 //!
 //! FOCUS has one map of tags, clouds have several. Only one of them may have bare keys, so the
-//! others get a prefix, and of equal keys the first map wins. Azure writes tags as JSON text with or
-//! without braces. The trap avoided: text that is nearly JSON handed on as if it were.
+//! others get a prefix, and of equal keys the first map wins. The trap avoided: a key of one map that
+//! hides another map.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,12 +18,8 @@ use super::maps::{Values, entries};
 
 /// The functions of this file.
 pub(super) fn functions() -> Vec<Function> {
-    use Argument::{MapOrText, Text};
-    let possible = Nullability::Possible;
-    vec![
-        Function::new("merge_maps_json", &[MapOrText], DataType::Utf8, possible, merge).variadic(),
-        Function::new("json_object", &[Text], DataType::Utf8, possible, object),
-    ]
+    let merge = Function::new("merge_maps_json", &[Argument::MapOrText], DataType::Utf8, Nullability::Possible, merge);
+    vec![merge.variadic()]
 }
 
 /// Key and value parts of one argument pair; `None` for a NULL map.
@@ -85,60 +80,9 @@ fn written(members: &BTreeMap<String, String>) -> Option<String> {
     (!text.is_empty()).then(|| text + "}")
 }
 
-fn object(arguments: &Arguments<'_>) -> Result<ArrayRef> {
-    let texts = TextColumn::of(arguments.get(0)?)?;
-    let mut out = StringBuilder::with_capacity(arguments.rows, arguments.rows * 64);
-    let mut previous: Option<(&str, Option<String>)> = None;
-    for row in 0..arguments.rows {
-        let Some(text) = texts.get(row) else {
-            out.append_null();
-            continue;
-        };
-        if previous.as_ref().is_none_or(|(last, _)| *last != text) {
-            previous = Some((text, canonical(text)));
-        }
-        out.append_option(previous.as_ref().and_then(|(_, object)| object.as_deref()));
-    }
-    Ok(Arc::new(out.finish()))
-}
-
-/// The object with its braces, its members sorted and its values as text; of keys that differ only
-/// in case the first is kept. `None` for text that is not an object.
-fn canonical(text: &str) -> Option<String> {
-    let text = text.trim();
-    let braced = if text.starts_with('{') { text.to_owned() } else { format!("{{{text}}}") };
-    let members = flat_json::members(&braced)?;
-    let mut kept: BTreeMap<String, String> = BTreeMap::new();
-    let mut folded: Vec<String> = Vec::new();
-    for (key, value) in members {
-        let lower = key.to_lowercase();
-        if folded.contains(&lower) {
-            continue;
-        }
-        folded.push(lower);
-        if let Some(value) = value {
-            let mut written = String::new();
-            flat_json::write_string(&mut written, &value);
-            kept.insert(key.into_owned(), written);
-        }
-    }
-    written(&kept)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn azure_tags_get_their_braces_and_lose_repeated_keys() {
-        let with = Some(r#"{"cost center":"7","env":""}"#.to_owned());
-        assert_eq!(canonical(r#""env": "","cost center": "7""#), with);
-        assert_eq!(canonical(r#"{"env":"", "cost center":"7", "Env":"prod"}"#), with);
-        assert_eq!(canonical(r#"{"n":1,"gone":null}"#).as_deref(), Some(r#"{"n":"1"}"#));
-        for nothing in ["", "{}", "plain", r#"{"a":"#] {
-            assert_eq!(canonical(nothing), None, "{nothing}");
-        }
-    }
 
     #[test]
     fn the_first_map_with_a_key_wins() {

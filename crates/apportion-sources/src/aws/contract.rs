@@ -30,6 +30,7 @@ const NUMBER_MAPS: &[&str] = &["discount"];
 
 const FOLDS: &[Fold] = &[
     Fold { map: "cost_category", prefix: "cost_category_" },
+    Fold { map: "discount", prefix: "discount_" },
     Fold { map: "product", prefix: "product_" },
     Fold { map: "resource_tags", prefix: "resource_tags_" },
 ];

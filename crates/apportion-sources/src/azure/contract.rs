@@ -58,7 +58,6 @@ const TEXTS: Columns = &[
     ("service_info2", &["ServiceInfo2"]),
     ("subscription_id", &["SubscriptionId", "SubscriptionGuid"]),
     ("subscription_name", &["SubscriptionName"]),
-    ("tags", &["Tags"]),
     ("term", &["Term"]),
     ("unit_of_measure", &["UnitOfMeasure"]),
 ];
@@ -83,6 +82,9 @@ const AMOUNTS: Columns = &[
     ("unit_price", &["UnitPrice"]),
 ];
 
+/// The object in text, with or without braces; keys do not depend on case.
+const TEXT_MAPS: Columns = &[("tags", &["Tags"])];
+
 const REQUIRED: &[&str] =
     &["billing_currency", "cost", "date", "meter_category", "quantity", "resource_id", "subscription_id"];
 
@@ -102,9 +104,15 @@ const DELIVERY: DeliveryColumns = DeliveryColumns {
 
 pub(super) fn line_items() -> SourceContract {
     let mut all = vec![SourceColumn::plain(DATASETS.column, ColumnKind::Text, false)];
-    for (kind, columns) in [(ColumnKind::Text, TEXTS), (ColumnKind::Time, TIMES), (ColumnKind::Amount, AMOUNTS)] {
+    for (kind, columns) in [
+        (ColumnKind::Text, TEXTS),
+        (ColumnKind::Time, TIMES),
+        (ColumnKind::Amount, AMOUNTS),
+        (ColumnKind::TextMap, TEXT_MAPS),
+    ] {
         let column = |(name, aliases): &(&str, &'static [&'static str])| SourceColumn {
             aliases,
+            folds_case: kind == ColumnKind::TextMap,
             ..SourceColumn::plain(name, kind, REQUIRED.contains(name))
         };
         all.extend(columns.iter().map(column));
@@ -112,6 +120,7 @@ pub(super) fn line_items() -> SourceContract {
     all.sort_by(|left, right| left.name.cmp(&right.name));
     SourceContract {
         ignore_case: true,
+        json_maps: true,
         datasets: Some(DATASETS),
         telling: TELLING,
         ..SourceContract::new("src_azure__line_items", all, PeriodColumn::Time("date"), DELIVERY)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use apportion_spec::{Error, ErrorKind, Result, did_you_mean};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use crate::contract::{ColumnKind, SourceColumn, SourceContract, is_text};
+use crate::contract::{ColumnKind, Fold, SourceColumn, SourceContract, is_number, is_text};
 use crate::objects::Footer;
 use crate::violations::Violations;
 use object_store::path::Path;
@@ -58,7 +58,7 @@ pub(super) fn check(
     let mut types: BTreeMap<String, DataType> = BTreeMap::new();
     let mut known: Vec<&Schema> = Vec::new();
     for footer in footers {
-        let schema = footer.schema.as_ref();
+        let schema = footer.checked.as_ref();
         // Objects of one delivery mostly share one schema; each distinct one is checked once.
         if known.iter().any(|other| other.fields() == schema.fields()) {
             continue;
@@ -92,6 +92,11 @@ fn check_object(
             is_known = true;
             let leaf = match leaf(column, data_type) {
                 Ok(Some(leaf)) => leaf,
+                Ok(None) if *data_type == DataType::Null => {
+                    here.insert(&column.name);
+                    found.columns.entry(column.name.clone()).or_default();
+                    continue;
+                }
                 Ok(None) => continue,
                 Err(error) => {
                     here.insert(&column.name);
@@ -103,18 +108,22 @@ fn check_object(
                 }
             };
             here.insert(&column.name);
-            let fits = scanned_type(column, contract, text, leaf).and_then(|scanned| {
+            if *leaf == DataType::Null {
+                // Nothing is to be read: the column is there and has no value.
+                found.columns.entry(column.name.clone()).or_default();
+                continue;
+            }
+            let fits = violations.note(scanned_type(column, contract, text, leaf));
+            if let Some(scanned) = fits {
                 let scanned = if column.path.len() > 1 { data_type.clone() } else { scanned };
-                add_type(types, column, name, scanned)
-            });
-            if violations.note(fits).is_some() {
+                add_type(types, column, name, scanned);
                 found.columns.entry(column.name.clone()).or_default().insert((rank, name.clone()));
             }
         }
         let fold = contract.folds.iter().find(|fold| name.starts_with(fold.prefix) && name != fold.map);
         match fold {
-            Some(fold) if is_text(data_type) => {
-                types.entry(name.clone()).or_insert(DataType::Utf8);
+            Some(fold) if folds(fold, contract, is_known, data_type) => {
+                types.entry(name.clone()).or_insert_with(|| folded_type(fold, contract));
                 found.folded.entry(fold.map).or_default().insert(name.clone());
             }
             _ if !is_known => {
@@ -125,6 +134,23 @@ fn check_object(
     }
     for column in contract.columns.iter().filter(|it| it.required && !here.contains(it.name.as_str())) {
         violations.note(Err::<(), _>(missing(column, schema)));
+    }
+}
+
+/// Whether a column becomes a key of a fold's map. Of numbers, the ones that a contract has by their own
+/// name are no keys: they are sums of the others.
+fn folds(fold: &Fold, contract: &SourceContract, is_known: bool, data_type: &DataType) -> bool {
+    match folded_type(fold, contract) {
+        DataType::Float64 => !is_known && *data_type != DataType::Null && is_number(data_type),
+        _ => is_text(data_type),
+    }
+}
+
+/// The type in which the columns of a fold are scanned.
+fn folded_type(fold: &Fold, contract: &SourceContract) -> DataType {
+    match contract.column(fold.map).map(|column| column.kind) {
+        Some(ColumnKind::NumberMap) => DataType::Float64,
+        _ => DataType::Utf8,
     }
 }
 
@@ -171,11 +197,16 @@ pub(super) fn leaf<'a>(column: &SourceColumn, top: &'a DataType) -> Result<Optio
 }
 
 /// The type under which the scan reads a column, or why it may not.
-fn scanned_type(column: &SourceColumn, contract: &SourceContract, text: bool, found: &DataType) -> Result<DataType> {
+pub(super) fn scanned_type(
+    column: &SourceColumn,
+    contract: &SourceContract,
+    text: bool,
+    found: &DataType,
+) -> Result<DataType> {
     let kind = column.kind;
     let structured = kind.is_map() || kind == ColumnKind::Credits;
-    let json = (contract.json_maps || text) && structured && is_text(found) && *found != DataType::Null;
-    let written = text && matches!(kind, ColumnKind::Amount | ColumnKind::Time) && is_text(found);
+    let json = (contract.json_maps || text) && structured && is_text(found);
+    let written = matches!(kind, ColumnKind::Amount | ColumnKind::Time) && is_text(found);
     if json || written {
         Ok(DataType::Utf8)
     } else if !kind.accepts(found) {
@@ -183,7 +214,7 @@ fn scanned_type(column: &SourceColumn, contract: &SourceContract, text: bool, fo
         let name = column.delivered_name();
         let message = format!("column `{name}` is {found}, accepted: {}{or_json}", kind.accepted());
         Err(Error::new(ErrorKind::ContractViolated, message).with("column", &column.name))
-    } else if structured && *found != DataType::Null {
+    } else if structured {
         Ok(found.clone())
     } else if kind == ColumnKind::Amount {
         Ok(amount_type(found))
@@ -207,26 +238,16 @@ pub(super) fn common_amount(left: &DataType, right: &DataType) -> DataType {
     if left == right { left.clone() } else { DataType::Utf8 }
 }
 
-fn add_type(
-    types: &mut BTreeMap<String, DataType>,
-    column: &SourceColumn,
-    name: &str,
-    data_type: DataType,
-) -> Result<()> {
-    let is_map = |found: &DataType| matches!(found, DataType::Map(..));
+/// Notes the type a column is scanned in: of the forms an amount has in several objects, the one that
+/// holds all; objects that differ in the form of anything else are scanned apart.
+fn add_type(types: &mut BTreeMap<String, DataType>, column: &SourceColumn, name: &str, data_type: DataType) {
     match types.get_mut(name) {
-        Some(other) if column.kind.is_map() && is_map(other) != is_map(&data_type) => {
-            let message = format!("column `{}` is a map in some objects and text in others", column.name);
-            Err(Error::new(ErrorKind::ContractViolated, message).with("column", &column.name))
-        }
         Some(other) if column.kind == ColumnKind::Amount && column.path.len() <= 1 => {
             *other = common_amount(other, &data_type);
-            Ok(())
         }
-        Some(_) => Ok(()),
+        Some(_) => {}
         None => {
             types.insert(name.to_owned(), data_type);
-            Ok(())
         }
     }
 }

@@ -15,18 +15,23 @@ use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
+use super::doubts::Doubts;
 use crate::contract::{CREDIT_TEXTS, ColumnKind, credit_fields, credit_list, field_named, is_field};
+use crate::words::NullWords;
 
 /// The function for one kind of list.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct ListShape {
     credits: bool,
+    words: NullWords,
+    doubts: Doubts,
     signature: Signature,
 }
 
 impl ListShape {
-    pub(super) fn new(kind: ColumnKind) -> Self {
-        Self { credits: kind == ColumnKind::Credits, signature: Signature::any(1, Volatility::Immutable) }
+    pub(super) fn new(kind: ColumnKind, words: NullWords, doubts: Doubts) -> Self {
+        let signature = Signature::any(1, Volatility::Immutable);
+        Self { credits: kind == ColumnKind::Credits, words, doubts, signature }
     }
 }
 
@@ -47,7 +52,7 @@ impl ScalarUDFImpl for ListShape {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let Some(array) = arrays.first() else { return exec_err!("{} takes one list", self.name()) };
         let lists = match array.data_type() {
-            DataType::Utf8 => written(array.as_string())?,
+            DataType::Utf8 => written(array.as_string(), &self.words, &self.doubts),
             DataType::LargeList(entry) => cast(array, &DataType::List(Arc::clone(entry)))?,
             _ => Arc::clone(array),
         };
@@ -59,16 +64,28 @@ impl ScalarUDFImpl for ListShape {
     }
 }
 
-/// Credits from the text of a JSON array.
-fn written(texts: &StringArray) -> Result<ArrayRef> {
+/// What a text that should be credits says; `None` when it is no array of them.
+fn array_of_credits(text: &str) -> Option<Vec<serde_json::Map<String, serde_json::Value>>> {
+    serde_json::from_str(text).ok()
+}
+
+/// Why a text is no credits; `None` where it is.
+pub(crate) fn doubt(text: &str) -> Option<&'static str> {
+    array_of_credits(text).is_none().then_some("no JSON array of credits")
+}
+
+/// Credits from the text of a JSON array; any other text raises a doubt and is none.
+fn written(texts: &StringArray, words: &NullWords, doubts: &Doubts) -> ArrayRef {
     let mut builder = ListBuilder::new(StructBuilder::from_fields(credit_fields(), texts.len()));
     for text in texts {
-        let Some(text) = text.filter(|text| !text.is_empty()) else {
+        let Some(text) = text.and_then(|text| words.value(text)) else {
             builder.append(false);
             continue;
         };
-        let Ok(credits) = serde_json::from_str::<Vec<serde_json::Map<String, serde_json::Value>>>(text) else {
-            return exec_err!("`{text}` is not a JSON array of credits");
+        let Some(credits) = array_of_credits(text) else {
+            doubts.raise();
+            builder.append(false);
+            continue;
         };
         for credit in credits {
             let member = |wanted: &str| credit.iter().find(|(name, _)| is_field(name, wanted)).map(|(_, value)| value);
@@ -85,7 +102,7 @@ fn written(texts: &StringArray) -> Result<ArrayRef> {
         }
         builder.append(true);
     }
-    Ok(Arc::new(builder.finish()))
+    Arc::new(builder.finish())
 }
 
 /// A field of the entries, cast to `data_type`; NULLs where the entries lack it.
@@ -168,13 +185,15 @@ mod tests {
     #[test]
     fn credits_are_read_in_every_spelling() {
         let text = r#"[{"Name":"n","FullName":"f","Amount":-1.5,"Type":"DISCOUNT"},{"amount":-2,"type":"PROMOTION"}]"#;
-        let lists = written(&StringArray::from(vec![Some(text), None, Some("")])).unwrap();
+        let (words, doubts) = (NullWords::default(), Doubts::default());
+        let lists = written(&StringArray::from(vec![Some(text), None, Some("")]), &words, &doubts);
         let shaped = credits(lists.as_list()).unwrap();
         let list: &ListArray = shaped.as_list();
         assert_eq!((0..3).map(|row| list.value_length(row)).collect::<Vec<_>>(), [2, 0, 0]);
         let names = field(list, "FULL_NAME", &DataType::Utf8).unwrap();
         assert_eq!(names.as_string::<i32>().value(0), "f");
-        assert!(written(&StringArray::from(vec!["{}"])).is_err());
+        assert!(!doubts.are_raised());
+        assert!(written(&StringArray::from(vec!["{}"]), &words, &doubts).is_null(0) && doubts.are_raised());
     }
 
     #[test]

@@ -3,15 +3,17 @@
 //! Accepted are `MM/DD/YYYY`, `YYYY-MM-DD` and ISO 8601 with or without seconds and offset; without
 //! an offset it is UTC. Anything else is an error that shows it: a guessed date moves money.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray};
 use arrow::datatypes::DataType;
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 use crate::contract::ColumnKind;
+use crate::words::NullWords;
 
 const DATES: [&str; 3] = ["%m/%d/%Y", "%Y-%m-%d", "%Y%m%d"];
 const TIMES: [&str; 6] = [
@@ -26,12 +28,13 @@ const TIMES: [&str; 6] = [
 /// The function.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Moment {
+    words: NullWords,
     signature: Signature,
 }
 
 impl Moment {
-    pub(super) fn new() -> Self {
-        Self { signature: Signature::uniform(1, vec![DataType::Utf8], Volatility::Immutable) }
+    pub(super) fn new(words: NullWords) -> Self {
+        Self { words, signature: Signature::uniform(1, vec![DataType::Utf8], Volatility::Immutable) }
     }
 }
 
@@ -57,14 +60,15 @@ impl ScalarUDFImpl for Moment {
         let mut moments = Vec::with_capacity(texts.len());
         for text in texts {
             moments.push(match (text, previous) {
-                (None | Some(""), _) => None,
+                (None, _) => None,
                 (Some(text), Some((last, micros))) if last == text => Some(micros),
-                (Some(text), _) => match parse(text.trim()) {
-                    Some(micros) => {
+                (Some(text), _) => match self.words.value(text).map(|value| (value, parse(value))) {
+                    None => None,
+                    Some((_, Some(micros))) => {
                         previous = Some((text, micros));
                         Some(micros)
                     }
-                    None => return exec_err!("`{text}` is not a date or time"),
+                    Some((value, None)) => return exec_err!("`{value}` is not a date or time"),
                 },
             });
         }
@@ -73,16 +77,24 @@ impl ScalarUDFImpl for Moment {
     }
 }
 
+/// Years that a bill is of; a year of two digits is in none of them, and nobody says its century.
+const YEARS: RangeInclusive<i32> = 1970..=2199;
+
 /// Microseconds since 1970.
 pub(crate) fn parse(text: &str) -> Option<i64> {
+    let moment = moment(text)?;
+    YEARS.contains(&moment.year()).then(|| moment.timestamp_micros())
+}
+
+fn moment(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
-        return Some(moment.timestamp_micros());
+        return Some(moment.to_utc());
     }
     let local = text.strip_suffix('Z').unwrap_or(text);
     let midnight = |date: NaiveDate| date.and_hms_opt(0, 0, 0);
     let date = DATES.iter().find_map(|format| midnight(NaiveDate::parse_from_str(local, format).ok()?));
     let time = || TIMES.iter().find_map(|format| NaiveDateTime::parse_from_str(local, format).ok());
-    date.or_else(time).map(|moment| moment.and_utc().timestamp_micros())
+    date.or_else(time).map(|moment| moment.and_utc())
 }
 
 #[cfg(test)]
@@ -97,7 +109,9 @@ mod tests {
         {
             assert_eq!(parse(text), Some(january), "{text}");
         }
-        for wrong in ["31/01/2026", "2026-02-30", "soon"] {
+        assert_eq!(parse("1/5/2026"), parse("2026-01-05"), "no zeros in front");
+        for wrong in ["31/01/2026", "13/01/2026", "2026-02-30", "soon", "1/6/26", "01/06/26", "26-01-06", "0026-01-06"]
+        {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

@@ -5,17 +5,20 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, DataFusionError, Result};
-use datafusion::functions::core::expr_fn::{coalesce, get_field, nullif};
+use datafusion::functions::core::expr_fn::{coalesce, get_field};
 use datafusion::logical_expr::{Expr, ScalarUDF, cast, lit};
 use datafusion::scalar::ScalarValue;
 
 use super::check::{self, Found};
+use super::doubts::Doubts;
 use super::fold::FoldMap;
 use super::json_map::JsonMap;
 use super::lists::ListShape;
 use super::moment::Moment;
-use crate::contract::{ColumnKind, SourceColumn, SourceContract, entry_fields};
+use super::plain::{Holds, PlainText};
+use crate::contract::{ColumnKind, SourceColumn, SourceContract, entry_fields, is_text};
 use crate::scan::name_apart;
+use crate::words::NullWords;
 
 /// What the relation looks like beyond one part of its objects.
 #[derive(Debug, Default)]
@@ -24,6 +27,12 @@ pub(super) struct Relation {
     pub(super) amounts: BTreeMap<String, DataType>,
     /// Column and value that tell the dataset of this part.
     pub(super) dataset: Option<(&'static str, String)>,
+    /// Whether the part is a copy of CSV, which has no other way to say NULL than in words.
+    pub(super) written: bool,
+    /// What such words are.
+    pub(super) words: NullWords,
+    /// Raised where a map in text cannot be read in full.
+    pub(super) doubts: Doubts,
 }
 
 /// One expression per contract column, in contract order.
@@ -48,11 +57,11 @@ fn expression(column: &SourceColumn, contract: &SourceContract, found: &Found, r
     if contract.kept == Some(column.name.as_str()) && !found.kept.is_empty() {
         let keys = found.kept.iter().map(|name| Arc::from(name.as_str())).collect();
         let texts = found.kept.iter().map(|name| cast(scanned(name), DataType::Utf8)).collect();
-        return Ok(ScalarUDF::from(FoldMap::new(keys)).call(texts));
+        return Ok(ScalarUDF::from(FoldMap::new(ColumnKind::TextMap, keys)).call(texts));
     }
     if let Some(names) = found.columns.get(&column.name) {
         let mut parts: Vec<Expr> =
-            names.iter().map(|(_, name)| delivered(name, column, &target, found)).collect::<Result<_>>()?;
+            names.iter().map(|(_, name)| delivered(name, column, &target, found, relation)).collect::<Result<_>>()?;
         return match parts.pop() {
             Some(only) if parts.is_empty() => Ok(only),
             Some(last) => {
@@ -68,7 +77,7 @@ fn expression(column: &SourceColumn, contract: &SourceContract, found: &Found, r
     }
 }
 
-fn delivered(name: &str, column: &SourceColumn, target: &DataType, found: &Found) -> Result<Expr> {
+fn delivered(name: &str, column: &SourceColumn, target: &DataType, found: &Found, relation: &Relation) -> Result<Expr> {
     let top = found.schema.field_with_name(name).map_err(DataFusionError::from)?.data_type();
     let leaf = check::leaf(column, top).map_err(|error| DataFusionError::External(Box::new(error)))?;
     let Some(leaf) = leaf else { return null(target) };
@@ -76,23 +85,34 @@ fn delivered(name: &str, column: &SourceColumn, target: &DataType, found: &Found
     let cast_to = |value: Expr, found: &DataType, wanted: &DataType| {
         if found == wanted { value } else { cast(value, wanted.clone()) }
     };
+    let plain = |holds, value| ScalarUDF::from(PlainText::new(holds, relation.words.clone())).call(vec![value]);
+    let in_text = is_text(leaf) && *leaf != DataType::Null;
     Ok(match column.kind {
-        ColumnKind::Text => nullif(cast_to(value, leaf, target), lit("")),
+        ColumnKind::Text => {
+            let holds = Holds::Text { written: relation.written, own: column.own_words };
+            plain(holds, cast_to(value, leaf, target))
+        }
         ColumnKind::Amount => {
             let form = check::amount_type(leaf);
             let value = cast_to(value, leaf, &form);
-            let value = if form == DataType::Utf8 { nullif(value, lit("")) } else { value };
+            let value = if form == DataType::Utf8 { plain(Holds::Value, value) } else { value };
             cast_to(value, &form, target)
         }
-        ColumnKind::Time if *leaf == DataType::Utf8 => ScalarUDF::from(Moment::new()).call(vec![value]),
-        ColumnKind::TextMap | ColumnKind::NumberMap if *leaf == DataType::Utf8 => {
-            ScalarUDF::from(JsonMap::new(column.kind)).call(vec![value])
+        ColumnKind::Time if in_text => {
+            let value = cast_to(value, leaf, &DataType::Utf8);
+            ScalarUDF::from(Moment::new(relation.words.clone())).call(vec![value])
         }
-        ColumnKind::Credits if *leaf == DataType::Utf8 => {
-            ScalarUDF::from(ListShape::new(column.kind)).call(vec![value])
+        ColumnKind::TextMap | ColumnKind::NumberMap if in_text => {
+            let map = JsonMap::new(column, relation.words.clone(), relation.doubts.clone());
+            ScalarUDF::from(map).call(vec![cast_to(value, leaf, &DataType::Utf8)])
+        }
+        ColumnKind::Credits if in_text => {
+            let shape = ListShape::new(column.kind, relation.words.clone(), relation.doubts.clone());
+            ScalarUDF::from(shape).call(vec![cast_to(value, leaf, &DataType::Utf8)])
         }
         ColumnKind::TextMap | ColumnKind::Credits if entry_fields(leaf).is_some() => {
-            ScalarUDF::from(ListShape::new(column.kind)).call(vec![value])
+            let shape = ListShape::new(column.kind, relation.words.clone(), relation.doubts.clone());
+            ScalarUDF::from(shape).call(vec![value])
         }
         _ => cast_to(value, leaf, target),
     })
@@ -101,7 +121,7 @@ fn delivered(name: &str, column: &SourceColumn, target: &DataType, found: &Found
 fn folded(column: &SourceColumn, contract: &SourceContract, names: &BTreeSet<String>) -> Expr {
     let prefix = contract.folds.iter().find(|fold| fold.map == column.name).map_or("", |fold| fold.prefix);
     let keys: Vec<Arc<str>> = names.iter().map(|name| Arc::from(name.strip_prefix(prefix).unwrap_or(name))).collect();
-    ScalarUDF::from(FoldMap::new(keys)).call(names.iter().map(|name| scanned(name)).collect())
+    ScalarUDF::from(FoldMap::new(column.kind, keys)).call(names.iter().map(|name| scanned(name)).collect())
 }
 
 fn scanned(name: &str) -> Expr {

@@ -117,6 +117,10 @@ pub(super) fn focus() -> SourceContract {
     ] {
         all.extend(columns(kind, names, &[]));
     }
+    for column in all.iter_mut().filter(|column| column.name == "x_Operation") {
+        // AWS calls the operation of what has none so.
+        column.own_words = &["None"];
+    }
     let period = PeriodColumn::Time("BillingPeriodStart");
     SourceContract {
         ignore_case: true,

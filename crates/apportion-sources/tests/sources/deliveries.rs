@@ -9,7 +9,7 @@ mod providers;
 #[path = "deliveries/shelf.rs"]
 mod shelf;
 
-use apportion_sources::{Location, StoreOptions, format, inventory, open_unit};
+use apportion_sources::{Location, Reading, StoreOptions, format, inventory, open_unit};
 use apportion_spec::wire::SourceFormat;
 use apportion_spec::{Error, ErrorKind};
 
@@ -30,7 +30,7 @@ async fn read(shelf: &Shelf, provider: &Provider) -> Result<i64, Error> {
     let location = Location::open(folder, "/".as_ref(), &StoreOptions::default()).await?;
     let export = format(provider.format);
     let unit = inventory(export, &location).await?.unit(period("2026-01")).await?;
-    let source = open_unit(export, &location, unit, &[]).await?;
+    let source = open_unit(export, &location, unit, &Reading::default()).await?;
     source.repeated_rows().await?;
     let ids = if provider.has_ids { provider.id } else { "1" };
     let sql = format!(

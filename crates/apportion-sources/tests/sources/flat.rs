@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use apportion_sources::{format, inventory, inventory_with, open_unit};
+use apportion_sources::{Reading, format, inventory, inventory_with, open_unit};
 use apportion_spec::wire::SourceFormat;
 use apportion_testkit::S3Server;
 use object_store::ObjectMeta;
@@ -57,7 +57,7 @@ async fn copies_lie_in_the_work_directory_and_go_with_the_relation() {
     let unit = inventory(azure, &place).await.unwrap().unit(period("2026-01")).await.unwrap();
     let entries = || std::fs::read_dir(&folder).unwrap().count();
     assert_eq!(entries(), 0, "what listing copied is gone");
-    let source = open_unit(azure, &place, unit, &[]).await.unwrap();
+    let source = open_unit(azure, &place, unit, &Reading::default()).await.unwrap();
     assert_eq!(entries(), 1);
     let name = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().file_name();
     assert!(name.to_str().unwrap().starts_with(apportion_sources::COPIES_PREFIX));

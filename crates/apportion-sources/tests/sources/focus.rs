@@ -1,9 +1,9 @@
 //! Native FOCUS exports.
 
-use apportion_sources::{ExportFormat, format, open_unit};
+use apportion_sources::{ExportFormat, Reading, format, open_unit};
 use apportion_spec::ErrorKind;
 use apportion_spec::wire::SourceFormat;
-use apportion_testkit::{ColumnType, ExportBuilder, S3Server};
+use apportion_testkit::{ColumnType, ExportBuilder, S3Server, Value};
 
 use crate::support::{BUCKET, assert_contains, location, open, query, rows, unit};
 
@@ -85,13 +85,23 @@ async fn lower_case_names_decimals_and_json_tags_are_read_too() {
 }
 
 #[tokio::test]
-async fn a_cost_as_text_is_refused() {
+async fn a_cost_as_text_is_read_and_one_as_something_else_refused() {
     let server = S3Server::start().await;
-    let content = export(ExportBuilder::focus().column("BilledCost", ColumnType::Text));
-    server.put(BUCKET, "f/data/BILLING_PERIOD=2026-01/e.parquet", content.row([("BilledCost", "1".into())]).parquet());
-    let error = open(focus(), &location(&server, "f").await, "2026-01").await.unwrap_err();
+    let put = |folder: &str, kind: ColumnType, value: Value| {
+        let content = export(ExportBuilder::focus().column("BilledCost", kind)).row([("BilledCost", value)]);
+        server.put(BUCKET, &format!("{folder}/data/BILLING_PERIOD=2026-01/e.parquet"), content.parquet());
+    };
+    put("f", ColumnType::Text, "12345678901234567.123456789012".into());
+    let source = open(focus(), &location(&server, "f").await, "2026-01").await.unwrap();
+    let sql = "select BilledCost from src_focus__charges";
+    assert_eq!(rows(&query(&source, sql).await.unwrap()), ["12345678901234567.123456789012"]);
+    put("g", ColumnType::Boolean, true.into());
+    let error = open(focus(), &location(&server, "g").await, "2026-01").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ContractViolated);
-    assert_contains(&error, &["`BilledCost` is Utf8, accepted: double, integer or decimal", "e.parquet"]);
+    assert_contains(
+        &error,
+        &["`BilledCost` is Boolean, accepted: double, integer, decimal or text of a number", "e.parquet"],
+    );
 }
 
 #[tokio::test]
@@ -108,7 +118,8 @@ async fn columns_of_the_export_s_own_are_kept_on_request() {
     let location = location(&server, "f").await;
     let found = unit(focus(), &location, "2026-01").await.unwrap();
     let kept = ["x_accountname".to_owned(), "x_Rate".to_owned(), "x_Othr".to_owned()];
-    let source = open_unit(focus(), &location, found, &kept).await.unwrap();
+    let source =
+        open_unit(focus(), &location, found, &Reading { kept: kept.to_vec(), ..Reading::default() }).await.unwrap();
     let sql = "select x_SourceColumns from src_focus__charges order by 1";
     assert_eq!(rows(&query(&source, sql).await.unwrap()), ["{}", "{x_AccountName: Core, x_Rate: 0.5}"]);
     assert_eq!(source.report.unknown_columns, ["x_Other"]);

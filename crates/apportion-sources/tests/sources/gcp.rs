@@ -91,12 +91,31 @@ async fn a_wrong_or_missing_nested_column_is_named_with_its_path() {
     };
     let month = DataType::Struct(vec![Field::new("month", DataType::Int64, true)].into());
     let nothing = DataType::Struct(vec![Field::new("publisher_type", DataType::Utf8, true)].into());
-    for (folder, data_type, parts) in [
-        ("invoice_month=202601", month, ["`invoice.month` is Int64, accepted: string", "0.parquet"]),
-        ("invoice_month=202602", nothing, ["required column `invoice.month` is missing", "0.parquet"]),
-        ("invoice_month=202603", DataType::Utf8, ["column `invoice.month` lies in a record", "0.parquet"]),
+    for (folder, data_type, invoice, parts) in [
+        (
+            "invoice_month=202601",
+            month,
+            json!({ "month": 202_601 }),
+            ["`invoice.month` is Int64, accepted: string", "0.parquet"],
+        ),
+        (
+            "invoice_month=202602",
+            nothing,
+            json!({ "publisher_type": "GOOGLE" }),
+            ["required column `invoice.month` is missing", "0.parquet"],
+        ),
+        (
+            "invoice_month=202603",
+            DataType::Utf8,
+            json!("202603"),
+            ["column `invoice.month` lies in a record", "0.parquet"],
+        ),
     ] {
-        server.put(BUCKET, &format!("g/{folder}/0.parquet"), bigquery::parquet(change("invoice", data_type), &[]));
+        server.put(
+            BUCKET,
+            &format!("g/{folder}/0.parquet"),
+            bigquery::parquet(change("invoice", data_type), &[json!({ "invoice": invoice })]),
+        );
         let period = folder.trim_start_matches("invoice_month=");
         let period = format!("{}-{}", &period[..4], &period[4..]);
         let error = open(gcp(), &location(&server, "g").await, &period).await.unwrap_err();

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use apportion_sources::{
-    DiscoveredUnit, ExportFormat, Location, SourceTable, StaticCredentials, StoreOptions, format, inventory, open_unit,
-    read_error,
+    DiscoveredUnit, ExportFormat, Location, Reading, SourceTable, StaticCredentials, StoreOptions, format, inventory,
+    open_unit, read_error,
 };
 use apportion_spec::wire::SourceFormat;
 use apportion_spec::{BillingPeriod, Error, Result};
@@ -70,7 +70,7 @@ pub(crate) async fn unit(format: &dyn ExportFormat, location: &Location, month: 
 }
 
 pub(crate) async fn open(format: &dyn ExportFormat, location: &Location, month: &str) -> Result<SourceTable> {
-    open_unit(format, location, unit(format, location, month).await?, &[]).await
+    open_unit(format, location, unit(format, location, month).await?, &Reading::default()).await
 }
 
 pub(crate) fn keys(unit: &DiscoveredUnit) -> Vec<&str> {

@@ -69,6 +69,11 @@ pub struct Source {
     /// focus: columns of the export's own (`x_…`) that go into `x_SourceColumns` of `focus_charges`.
     #[serde(default)]
     pub keep: Vec<String>,
+    /// Words that stand for no value in every column (`['NULL', '\N']`). Without the list `NULL`, `(null)`, `\N`,
+    /// `None` and `NaN` of a CSV are no value in numbers, times and maps, and refused in text, where they may be the
+    /// text; `[]` says that they are.
+    #[serde(default)]
+    pub null_words: Option<Vec<String>>,
     /// How to reach the store; credentials always come from the provider's standard chain.
     #[serde(default)]
     pub store: Store,

@@ -20,6 +20,12 @@ impl Validator<'_> {
             let message = format!("`keep` is for sources of format `focus`; `{name}` is `{}`", source.format.as_str());
             self.wrong(&["sources", name, "keep"], message);
         }
+        for (index, word) in source.null_words.iter().flatten().enumerate() {
+            if word.trim().is_empty() {
+                let message = "empty text never is a value; it needs no word".to_owned();
+                self.wrong(&["sources", name, "null_words", &index.to_string()], message);
+            }
+        }
         let from = source.from.as_ref().and_then(|text| self.month(&["sources", name, "from"], text));
         let to = source.to.as_ref().and_then(|text| self.month(&["sources", name, "to"], text));
         if let (Some(from), Some(to)) = (from, to)
@@ -36,6 +42,7 @@ impl Validator<'_> {
             from,
             to,
             keep: source.keep.clone(),
+            null_words: source.null_words.clone(),
             store: source.store.clone(),
         }
     }

@@ -65,7 +65,8 @@ fn failure(export: &[u8]) -> String {
 
 #[test]
 fn a_wrong_physical_type_names_object_column_and_both_types() {
-    let export = line(ExportBuilder::cur2().column("line_item_unblended_cost", ColumnType::Text)).parquet();
+    let builder = ExportBuilder::cur2().column("line_item_unblended_cost", ColumnType::Text);
+    let export = line(builder.default_value("line_item_unblended_cost", "1.5")).parquet();
     insta::assert_snapshot!(failure(&export));
 }
 
@@ -83,8 +84,11 @@ fn all_columns_of_an_object_that_do_not_fit_are_named_at_once() {
         .column("line_item_unblended_costs", ColumnType::Double)
         .without("line_item_line_item_type")
         .column("line_item_usage_amount", ColumnType::Text)
+        .default_value("line_item_usage_amount", "1")
         .column("product_sku", ColumnType::Integer)
-        .column("bill_payer_account_name", ColumnType::Boolean);
+        .default_value("product_sku", 17_i64)
+        .column("bill_payer_account_name", ColumnType::Boolean)
+        .default_value("bill_payer_account_name", true);
     let export = builder.row([("bill_payer_account_id", "111111111111".into())]).parquet();
     insta::assert_snapshot!(failure(&export));
 }

@@ -50,7 +50,13 @@ fn a_wrong_type_is_named() {
     let builder = HEADER.split(',').fold(ExportBuilder::new(), |builder, name| builder.column(name, ColumnType::Text));
     let export = builder
         .column("Quantity", ColumnType::Boolean)
-        .row([("SubscriptionId", "s".into()), ("CostInBillingCurrency", "1.5".into())])
+        .column("Date", ColumnType::Boolean)
+        .row([
+            ("SubscriptionId", "s".into()),
+            ("CostInBillingCurrency", "1.5".into()),
+            ("Quantity", true.into()),
+            ("Date", true.into()),
+        ])
         .parquet();
     insta::assert_snapshot!(outcome(
         &workspace(FORMAT, &[("amortized/20260101-20260131/part_0_0001.snappy.parquet", &export)]),

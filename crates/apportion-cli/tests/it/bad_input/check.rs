@@ -38,7 +38,8 @@ fn wrong_workspace() -> Workspace {
         ExportBuilder::cur2()
             .without("line_item_unblended_cost")
             .column("line_item_unblended_costs", ColumnType::Double)
-            .column("line_item_usage_amount", ColumnType::Text),
+            .column("line_item_usage_amount", ColumnType::Text)
+            .default_value("line_item_usage_amount", "1"),
     );
     workspace.write(&aws::key("2026-01"), &export.parquet());
     let telemetry = ExportBuilder::new().column("ts", ColumnType::Integer).column("m", ColumnType::Integer);

@@ -36,9 +36,10 @@ fn of(export: &[u8]) -> String {
 
 #[test]
 fn wrong_types_and_missing_columns_are_named() {
-    let builder = ExportBuilder::focus().column("ListCost", ColumnType::Text).column("Tags", ColumnType::Integer);
+    let builder = ExportBuilder::focus().column("ListCost", ColumnType::Boolean).column("Tags", ColumnType::Integer);
     let mut row = charge(1.5);
     row.retain(|(name, _)| name != "ListCost" && name != "ServiceName");
+    row.extend([("ListCost".to_owned(), true.into()), ("Tags".to_owned(), 17_i64.into())]);
     let export = builder.without("ServiceName").column("ServiceNam", ColumnType::Text).row_of(row).parquet();
     insta::assert_snapshot!(of(&export));
 }
