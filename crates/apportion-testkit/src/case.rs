@@ -42,11 +42,24 @@ pub struct Line<'a> {
     pub day: u32,
     /// Kind in the provider's words; usage when `None`.
     pub kind: Option<&'a str>,
+    /// The resource, where `id` is the id of the row and not of the resource.
+    pub resource: Option<&'a str>,
+    /// When the row was exported (UTC), for formats that say so.
+    pub exported: Option<&'a str>,
 }
 
 impl Default for Line<'_> {
     fn default() -> Self {
-        Self { id: "item", cost: 1.0, currency: "USD", account: "012345678901", day: 5, kind: None }
+        Self {
+            id: "item",
+            cost: 1.0,
+            currency: "USD",
+            account: "012345678901",
+            day: 5,
+            kind: None,
+            resource: None,
+            exported: None,
+        }
     }
 }
 
@@ -105,6 +118,9 @@ impl Case {
             if let Some(name) = names.end {
                 row.push((name.to_owned(), end.clone().into()));
             }
+            if let (Some(name), Some(resource)) = (names.resource, line.resource) {
+                row.push((name.to_owned(), resource.into()));
+            }
             if let Some(name) = names.interval {
                 row.push((name.to_owned(), format!("{start}/{end}").into()));
             }
@@ -126,6 +142,7 @@ struct Names {
     start: &'static str,
     end: Option<&'static str>,
     interval: Option<&'static str>,
+    resource: Option<&'static str>,
 }
 
 /// A day of a month as the moments it begins and ends at.
@@ -164,6 +181,7 @@ const AWS: Names = Names {
     start: "line_item_usage_start_date",
     end: Some("line_item_usage_end_date"),
     interval: Some("identity_time_interval"),
+    resource: Some("line_item_resource_id"),
 };
 
 fn aws(case: &Case, month: &str, builder: ExportBuilder, lines: &[Line<'_>], shape: Shape) -> Bytes {
@@ -189,6 +207,7 @@ fn focus(case: &Case, month: &str, lines: &[Line<'_>], shape: Shape) -> Bytes {
         start: "ChargePeriodStart",
         end: Some("ChargePeriodEnd"),
         interval: None,
+        resource: None,
     };
     case.flat(builder, lines, &names, shape, month)
 }
@@ -218,6 +237,7 @@ fn azure(case: &Case, month: &str, lines: &[Line<'_>], shape: Shape) -> Bytes {
         start: "Date",
         end: None,
         interval: None,
+        resource: None,
     };
     case.flat(builder, lines, &names, shape, month)
 }
@@ -250,6 +270,9 @@ fn gcp(case: &Case, month: &str, lines: &[Line<'_>], shape: Shape) -> Bytes {
             "usage_start_time": bare(start), "usage_end_time": bare(end),
         });
         if let Some(fields) = row.as_object_mut() {
+            if let Some(exported) = line.exported {
+                fields.insert("export_time".to_owned(), json!(exported));
+            }
             if shape != Shape::WithoutCost {
                 fields.insert("cost".to_owned(), json!(line.cost));
             }

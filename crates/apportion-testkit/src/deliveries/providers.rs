@@ -1,66 +1,90 @@
 //! How every provider delivers: layouts, files, and what may happen to them.
 
-use apportion_spec::wire::SourceFormat;
-use apportion_testkit::{ExportBuilder, bigquery};
-use serde_json::json;
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use super::shelf::{Random, Row, Shelf};
-use crate::support::bill;
+use crate::case::{CASES, Line, Shape};
 
 /// One provider's way of delivering.
-pub(super) struct Provider {
-    pub(super) format: SourceFormat,
-    /// Column of the cost, and of the id where rows have one.
-    pub(super) cost: &'static str,
-    pub(super) id: &'static str,
-    pub(super) has_ids: bool,
+#[derive(Debug, Clone, Copy)]
+pub struct Provider {
+    /// Name of the format in pipelines.
+    pub format: &'static str,
+    /// Whether rows have an id that must not repeat, and its column.
+    pub id: Option<&'static str>,
     /// Whether rows are added and never changed.
-    pub(super) adds_rows: bool,
-    pub(super) layouts: &'static [&'static str],
-    pub(super) step: fn(&mut Shelf, &'static str, &mut Random),
+    pub adds_rows: bool,
+    /// Layouts it delivers in.
+    pub layouts: &'static [&'static str],
+    /// Lets time pass and mostly delivers something, in a layout.
+    pub step: fn(&mut Shelf, &'static str, &mut Random),
 }
 
 const AWS: Provider = Provider {
-    format: SourceFormat::AwsCur2,
-    cost: "line_item_unblended_cost",
-    id: "identity_line_item_id",
-    has_ids: true,
+    format: "aws_cur_2",
+    id: Some("identity_line_item_id"),
     adds_rows: false,
     layouts: &["overwrite with manifest", "overwrite", "versions with manifest", "versions"],
     step: aws,
 };
 
-pub(super) const ALL: [Provider; 5] = [
+/// Every format.
+pub const PROVIDERS: [Provider; 5] = [
     AWS,
+    Provider { format: "aws_cur_legacy", layouts: &["legacy with manifest", "legacy"], ..AWS },
     Provider {
-        format: SourceFormat::GcpBillingExport,
-        cost: "cost",
-        id: "1",
-        has_ids: false,
+        format: "gcp_billing_export",
+        id: None,
         adds_rows: true,
         layouts: &["files", "folders", "flat"],
         step: google,
     },
     Provider {
-        format: SourceFormat::AzureCostManagement,
-        cost: "cost",
-        id: "1",
-        has_ids: false,
+        format: "azure_cost_management",
+        id: None,
         adds_rows: false,
         layouts: &["runs with manifest", "runs", "ids", "ids without ranges"],
         step: azure,
     },
     Provider {
-        format: SourceFormat::Focus,
-        cost: "\"BilledCost\"",
-        id: "1",
-        has_ids: false,
+        format: "focus",
+        id: None,
         adds_rows: false,
         layouts: &["flat", "runs with manifest", "exports with manifest"],
         step: native,
     },
-    Provider { format: SourceFormat::AwsCurLegacy, layouts: &["legacy with manifest", "legacy"], ..AWS },
 ];
+
+/// Rows as an object of a format. Ids of AWS change with every run.
+fn object(format: &str, rows: &[Row], run: u64) -> Vec<u8> {
+    let named: Vec<[String; 3]> = rows
+        .iter()
+        .map(|row| {
+            let moment = i64::try_from(1_767_225_600 + row.exported * 3600).unwrap();
+            let exported = chrono::DateTime::from_timestamp(moment, 0).unwrap().format("%Y-%m-%dT%H:%M:%S");
+            let resource = format!("r-{}", row.resource);
+            let id = if format.starts_with("aws") { format!("{run}-{}-{resource}", row.day) } else { resource.clone() };
+            [id, resource, exported.to_string()]
+        })
+        .collect();
+    let line = |(row, [id, resource, exported]): (&Row, &'_ [String; 3])| {
+        (row.day, row.cents, id.clone(), resource.clone(), exported.clone())
+    };
+    let told: Vec<_> = rows.iter().zip(&named).map(line).collect();
+    let lines: Vec<Line<'_>> = told
+        .iter()
+        .map(|(day, cents, id, resource, exported)| Line {
+            id,
+            cost: amount(*cents),
+            day: *day,
+            resource: Some(resource),
+            exported: Some(exported),
+            ..Line::default()
+        })
+        .collect();
+    let case = CASES.iter().find(|case| case.format == format).unwrap();
+    case.object("2026-01", &lines, Shape::Whole).to_vec()
+}
 
 /// What happens to the bill between two deliveries.
 fn meanwhile(shelf: &mut Shelf, random: &mut Random) {
@@ -77,21 +101,6 @@ fn meanwhile(shelf: &mut Shelf, random: &mut Random) {
 
 fn amount(cents: i64) -> f64 {
     cents as f64 / 100.0
-}
-
-fn cur(rows: &[Row], run: u64, builder: ExportBuilder) -> Vec<u8> {
-    let row = |builder: ExportBuilder, row: &Row| {
-        let (start, end) = (format!("2026-01-{:02}T00:00:00Z", row.day), format!("2026-01-{:02}T01:00:00Z", row.day));
-        builder.row([
-            // Ids change with every run.
-            ("identity_line_item_id", format!("{run}-{}-{}", row.day, row.resource).into()),
-            ("line_item_resource_id", format!("i-{}", row.resource).into()),
-            ("line_item_usage_start_date", start.into()),
-            ("line_item_usage_end_date", end.into()),
-            ("line_item_unblended_cost", amount(row.cents).into()),
-        ])
-    };
-    rows.iter().fold(bill(builder, "2026-01"), row).parquet().to_vec()
 }
 
 fn aws(shelf: &mut Shelf, layout: &'static str, random: &mut Random) {
@@ -112,10 +121,10 @@ fn aws(shelf: &mut Shelf, layout: &'static str, random: &mut Random) {
         false => format!("e/data/BILLING_PERIOD=2026-01{version}"),
     };
     let name = |index: usize| format!("{folder}/e-{:05}.snappy.parquet", index + 1);
-    let builder = || if legacy { ExportBuilder::legacy() } else { ExportBuilder::cur2() };
+    let format = if legacy { "aws_cur_legacy" } else { "aws_cur_2" };
     let size = rows.len().div_ceil(parts);
     let count = rows.len().div_ceil(size.max(1));
-    shelf.deliver(&rows, days, parts, name, |part| cur(part, tick, builder()));
+    shelf.deliver(&rows, days, parts, name, |part| object(format, part, tick));
     if layout.contains("manifest") {
         let files: Vec<String> = (0..count).map(|index| format!("\"{}\"", name(index))).collect();
         let (path, key) = match legacy {
@@ -127,21 +136,6 @@ fn aws(shelf: &mut Shelf, layout: &'static str, random: &mut Random) {
         // Files that the run did not write over are still there, and nothing says that they are old.
         shelf.may_be_refused();
     }
-}
-
-fn bigquery_rows(rows: &[Row]) -> Vec<u8> {
-    let row = |row: &Row| {
-        let moment = 1_767_225_600 + row.exported * 3600;
-        let exported = chrono::DateTime::from_timestamp(i64::try_from(moment).unwrap(), 0).unwrap();
-        json!({
-            "billing_account_id": "01", "currency": "USD", "cost_type": "regular", "cost": amount(row.cents),
-            "invoice": {"month": "202601"}, "resource": {"name": format!("vm-{}", row.resource)},
-            "usage_start_time": format!("2026-01-{:02}T00:00:00", row.day),
-            "usage_end_time": format!("2026-01-{:02}T01:00:00", row.day),
-            "export_time": exported.format("%Y-%m-%dT%H:%M:%S").to_string(),
-        })
-    };
-    bigquery::parquet(bigquery::detailed(), &rows.iter().map(row).collect::<Vec<_>>()).to_vec()
 }
 
 fn google(shelf: &mut Shelf, layout: &'static str, random: &mut Random) {
@@ -186,7 +180,7 @@ fn google(shelf: &mut Shelf, layout: &'static str, random: &mut Random) {
             }
         }
     };
-    shelf.deliver(&rows, (1, 31), parts, name, bigquery_rows);
+    shelf.deliver(&rows, (1, 31), parts, name, |part| object("gcp_billing_export", part, 0));
 }
 
 fn azure_csv(rows: &[Row]) -> Vec<u8> {
@@ -256,24 +250,7 @@ fn azure(shelf: &mut Shelf, layout: &'static str, random: &mut Random) {
 }
 
 fn focus_rows(rows: &[Row]) -> Vec<u8> {
-    let builder = ExportBuilder::focus()
-        .default_value("BillingPeriodStart", "2026-01-01T00:00:00Z")
-        .default_value("BillingPeriodEnd", "2026-02-01T00:00:00Z")
-        .default_value("BillingAccountId", "a")
-        .default_value("BillingCurrency", "USD")
-        .default_value("ChargeCategory", "Usage");
-    let row = |builder: ExportBuilder, row: &Row| {
-        let cost = amount(row.cents);
-        builder.row([
-            ("ChargePeriodStart", format!("2026-01-{:02}T00:00:00Z", row.day).into()),
-            ("ChargePeriodEnd", format!("2026-01-{:02}T01:00:00Z", row.day).into()),
-            ("ResourceId", format!("r-{}", row.resource).into()),
-            ("BilledCost", cost.into()),
-            ("EffectiveCost", cost.into()),
-            ("ListCost", cost.into()),
-        ])
-    };
-    rows.iter().fold(builder, row).parquet().to_vec()
+    object("focus", rows, 0)
 }
 
 fn native(shelf: &mut Shelf, layout: &'static str, random: &mut Random) {

@@ -1,41 +1,54 @@
 //! What lies in the folder of an export, and what it says in truth.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use tempfile::TempDir;
-
 /// Pseudo random numbers (SplitMix64), the same everywhere.
-pub(super) struct Random(u64);
+#[derive(Debug)]
+pub struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    /// Numbers that a seed begins.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    /// A number below `end`.
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    /// A number below `end`, which must not be zero.
+    ///
+    /// # Panics
+    /// Never for an `end` above zero.
+    pub fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         usize::try_from((mixed ^ (mixed >> 31)) % end as u64).unwrap()
     }
 
-    pub(super) fn of<T: Copy>(&mut self, all: &[T]) -> T {
+    /// One of several, of which there must be at least one.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn of<T: Copy>(&mut self, all: &[T]) -> T {
         all.iter().copied().nth(self.below(all.len())).unwrap()
     }
 }
 
 /// A charge: its day, what it is of, and cents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Row {
-    pub(super) day: u32,
-    pub(super) resource: u32,
-    pub(super) cents: i64,
+pub struct Row {
+    /// Day of the month.
+    pub day: u32,
+    /// What was used.
+    pub resource: u32,
+    /// What it cost.
+    pub cents: i64,
     /// The tick at which a provider that only adds rows exported it.
-    pub(super) exported: u64,
+    pub exported: u64,
 }
 
 /// One delivery that lies in the folder.
@@ -57,14 +70,17 @@ impl Delivery {
 }
 
 /// The folder, the bill, and time.
-pub(super) struct Shelf {
-    folder: TempDir,
+#[derive(Debug)]
+pub struct Shelf {
+    folder: PathBuf,
     /// What the provider would say of each day and resource now.
     bill: BTreeMap<(u32, u32), i64>,
     /// All rows a provider exported that only adds them.
-    pub(super) added: Vec<Row>,
-    pub(super) last_day: u32,
-    pub(super) tick: u64,
+    pub added: Vec<Row>,
+    /// The last day with usage.
+    pub last_day: u32,
+    /// Hours since the month began that deliveries were made in.
+    pub tick: u64,
     deliveries: Vec<Delivery>,
     history: Vec<String>,
     /// Whether nothing was done that cannot be decided.
@@ -74,9 +90,11 @@ pub(super) struct Shelf {
 const RESOURCES: u32 = 4;
 
 impl Shelf {
-    pub(super) fn new() -> Self {
+    /// An empty folder below `folder`, and a bill of a few days.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
         let mut shelf = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: folder.to_path_buf(),
             bill: BTreeMap::new(),
             added: Vec::new(),
             last_day: 0,
@@ -89,29 +107,36 @@ impl Shelf {
         shelf
     }
 
-    pub(super) fn folder(&self) -> &Path {
-        self.folder.path()
+    fn folder(&self) -> &Path {
+        &self.folder
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether no delivery lies there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.deliveries.iter().all(|delivery| delivery.rows().next().is_none())
     }
 
-    pub(super) fn is_clean(&self) -> bool {
+    /// Whether everything that was done can be decided, so that the month must be read.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
         self.is_clean
     }
 
-    pub(super) fn history(&self) -> String {
+    /// What was done, a line each.
+    #[must_use]
+    pub fn history(&self) -> String {
         self.history.join("\n")
     }
 
-    pub(super) fn tell(&mut self, what: impl Into<String>, is_clean: bool) {
+    /// Notes what was done, and whether it can be decided.
+    pub fn tell(&mut self, what: impl Into<String>, is_clean: bool) {
         self.is_clean &= is_clean;
         self.history.push(format!("{}: {}", self.tick, what.into()));
     }
 
     /// Usage of more days; each tick is an hour.
-    pub(super) fn pass_days(&mut self, days: u32) {
+    pub fn pass_days(&mut self, days: u32) {
         self.tick += 1;
         for _ in 0..days.min(31 - self.last_day) {
             self.last_day += 1;
@@ -125,14 +150,14 @@ impl Shelf {
     }
 
     /// Rates change: every amount of the month does.
-    pub(super) fn rate_again(&mut self) {
+    pub fn rate_again(&mut self) {
         self.tick += 1;
         self.bill.values_mut().for_each(|cents| *cents += 1);
         self.tell("the month is rated again", true);
     }
 
     /// Usage of an earlier day arrives.
-    pub(super) fn add_late(&mut self, day: u32) {
+    pub fn add_late(&mut self, day: u32) {
         self.tick += 1;
         let resource = 100 + u32::try_from(self.tick).unwrap();
         self.bill.insert((day, resource), 77);
@@ -141,7 +166,8 @@ impl Shelf {
     }
 
     /// What the bill says of some days now.
-    pub(super) fn snapshot(&self, first: u32, last: u32) -> Vec<Row> {
+    #[must_use]
+    pub fn snapshot(&self, first: u32, last: u32) -> Vec<Row> {
         let row = |((day, resource), cents): (&(u32, u32), &i64)| Row {
             day: *day,
             resource: *resource,
@@ -152,7 +178,10 @@ impl Shelf {
     }
 
     /// Writes a delivery as so many files; `name` gives the path of each.
-    pub(super) fn deliver(
+    ///
+    /// # Panics
+    /// When the disk does not take it.
+    pub fn deliver(
         &mut self,
         rows: &[Row],
         days: (u32, u32),
@@ -170,7 +199,13 @@ impl Shelf {
         for other in &mut self.deliveries {
             let before = other.files.len();
             other.files.retain(|(file, _)| !files.iter().any(|(new, _)| new == file));
-            other.is_whole &= other.files.len() == before;
+            if other.files.len() < before {
+                other.is_whole = false;
+                // A copy of what was written over would be of no delivery at all.
+                for copy in other.copies.drain(..).filter(|copy| copy.exists()) {
+                    std::fs::remove_file(copy).unwrap();
+                }
+            }
         }
         self.deliveries.retain(|delivery| !delivery.files.is_empty());
         let shown: Vec<String> = files.iter().map(|(file, _)| self.shown(file)).collect();
@@ -183,7 +218,10 @@ impl Shelf {
     }
 
     /// Writes a file as of now.
-    pub(super) fn put(&mut self, name: &str, content: &[u8]) -> PathBuf {
+    ///
+    /// # Panics
+    /// When the disk does not take it.
+    pub fn put(&mut self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.folder().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
@@ -193,7 +231,10 @@ impl Shelf {
     }
 
     /// Copies a file of the newest delivery beside it.
-    pub(super) fn copy_a_file(&mut self, random: &mut Random) {
+    ///
+    /// # Panics
+    /// When the disk does not take it.
+    pub fn copy_a_file(&mut self, random: &mut Random) {
         self.tick += 1;
         let of = |newest: &Delivery| newest.files.get(random.below(newest.files.len())).map(|(file, _)| file.clone());
         let Some(file) = self.deliveries.last().and_then(of) else { return };
@@ -206,7 +247,10 @@ impl Shelf {
     }
 
     /// Removes a delivery with its folder's other files.
-    pub(super) fn remove(&mut self, random: &mut Random) {
+    ///
+    /// # Panics
+    /// When the disk does not take it.
+    pub fn remove(&mut self, random: &mut Random) {
         self.tick += 1;
         if self.deliveries.len() < 2 {
             return;
@@ -229,7 +273,8 @@ impl Shelf {
 
     /// Cents of the month as it lies there: of every day what the newest delivery over it says, or, where rows are
     /// only added, every row once.
-    pub(super) fn truth(&self, adds_rows: bool) -> i64 {
+    #[must_use]
+    pub fn truth(&self, adds_rows: bool) -> i64 {
         if adds_rows {
             let rows: BTreeSet<Row> = self.deliveries.iter().flat_map(Delivery::rows).collect();
             return rows.iter().map(|row| row.cents).sum();
@@ -246,17 +291,19 @@ impl Shelf {
     }
 
     /// Marks that what follows may be refused.
-    pub(super) fn may_be_refused(&mut self) {
+    pub fn may_be_refused(&mut self) {
         self.is_clean = false;
     }
 
     /// Whether two deliveries that lie there cover a common day.
-    pub(super) fn overlaps(&self, first: u32, last: u32) -> bool {
+    #[must_use]
+    pub fn overlaps(&self, first: u32, last: u32) -> bool {
         self.deliveries.iter().any(|other| other.days.0 <= last && first <= other.days.1)
     }
 
     /// Whether all deliveries lie there as written.
-    pub(super) fn are_whole(&self) -> bool {
+    #[must_use]
+    pub fn are_whole(&self) -> bool {
         self.deliveries.iter().all(|delivery| delivery.is_whole)
     }
 }
