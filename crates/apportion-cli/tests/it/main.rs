@@ -17,6 +17,7 @@ mod crash;
 mod currency;
 mod damaged;
 mod deep;
+mod deliveries;
 mod delta_tables;
 mod diff;
 mod estate;
