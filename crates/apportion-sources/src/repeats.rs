@@ -9,7 +9,7 @@
 
 mod sample;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use apportion_spec::{Error, ErrorKind, Result};
 use parquet::arrow::ProjectionMask;
@@ -39,10 +39,41 @@ pub(crate) struct Candidate {
     /// other deliveries other days count.
     set: Option<String>,
     contract: &'static SourceContract,
-    /// Amounts included: few columns, and all that are known.
-    equal: Option<(ProjectionMask, ProjectionMask)>,
-    /// Amounts left out.
-    same: Option<(ProjectionMask, ProjectionMask)>,
+    /// Leaf columns that the contract knows, by their path.
+    leaves: BTreeMap<String, Leaf>,
+}
+
+/// A leaf column of an object, and the comparisons it takes part in.
+#[derive(Debug, Clone, Copy)]
+struct Leaf {
+    index: usize,
+    equal: [bool; 2],
+    same: [bool; 2],
+}
+
+/// Which columns are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Columns {
+    /// The few that tell most rows apart, amounts included.
+    Telling,
+    /// All that are known.
+    All,
+    /// The few that tell most rows apart, without amounts.
+    TellingButAmounts,
+    /// All words and times.
+    AllButAmounts,
+}
+
+impl Leaf {
+    const fn is_in(self, columns: Columns) -> bool {
+        let ([few, all], [few_same, all_same]) = (self.equal, self.same);
+        match columns {
+            Columns::Telling => few,
+            Columns::All => all,
+            Columns::TellingButAmounts => few_same,
+            Columns::AllButAmounts => all_same,
+        }
+    }
 }
 
 impl Candidate {
@@ -54,41 +85,57 @@ impl Candidate {
         contract: &'static SourceContract,
     ) -> Self {
         let schema = footer.metadata.file_metadata().schema_descr();
-        let leaves = |wanted: &dyn Fn(&SourceColumn) -> bool| {
-            let path_of = |parts: &[String]| {
-                contract.columns.iter().any(|column| {
-                    let inside = || column.path.iter().zip(parts).all(|(name, part)| name == part);
-                    wanted(column) && parts.first().is_some_and(|top| contract.rank(top, column).is_some()) && inside()
-                })
-            };
-            let found = schema.columns().iter().enumerate().filter(|(_, leaf)| path_of(leaf.path().parts()));
-            found.map(|(index, _)| index).collect::<Vec<_>>()
-        };
         let delivery = &contract.delivery;
-        let grouping = |column: &SourceColumn| {
-            column.name == delivery.day || delivery.exported.is_some_and(|name| column.name == name)
+        let leaf = |(index, parts): (usize, &[String])| {
+            let of = |column: &&SourceColumn| {
+                let inside = || column.path.iter().zip(parts).all(|(name, part)| name == part);
+                parts.first().is_some_and(|top| contract.rank(top, column).is_some()) && inside()
+            };
+            // A record holds several columns of the contract.
+            let columns: Vec<&SourceColumn> = contract.columns.iter().filter(of).collect();
+            let grouping = |column: &&SourceColumn| {
+                column.name == delivery.day || delivery.exported.is_some_and(|name| column.name == name)
+            };
+            let words = |column: &&SourceColumn| {
+                matches!(column.kind, ColumnKind::Text | ColumnKind::Time | ColumnKind::TextMap)
+                    && !delivery.settling.contains(&column.name.as_str())
+            };
+            let any = |wanted: &dyn Fn(&&SourceColumn) -> bool| columns.iter().any(wanted);
+            let few = |names: &[&str]| {
+                !names.is_empty() && any(&|column| names.contains(&column.name.as_str()) || grouping(column))
+            };
+            let leaf = Leaf {
+                index,
+                equal: [few(contract.telling), !contract.telling.is_empty()],
+                same: [few(delivery.telling), !delivery.telling.is_empty() && any(&words)],
+            };
+            (!columns.is_empty()).then(|| (parts.join(".").to_ascii_lowercase(), leaf))
         };
-        let masks = |few: &[&str], all: &dyn Fn(&SourceColumn) -> bool| {
-            let told = leaves(&|column| few.contains(&column.name.as_str()));
-            (!told.is_empty()).then(|| {
-                let few = leaves(&|column| few.contains(&column.name.as_str()) || grouping(column));
-                (ProjectionMask::leaves(schema, few), ProjectionMask::leaves(schema, leaves(all)))
-            })
-        };
-        let words = |column: &SourceColumn| {
-            matches!(column.kind, ColumnKind::Text | ColumnKind::Time | ColumnKind::TextMap)
-                && !delivery.settling.contains(&column.name.as_str())
-        };
-        Self {
-            location: location.clone(),
-            footer: footer.clone(),
-            name,
-            set,
-            contract,
-            equal: masks(contract.telling, &|_| true),
-            same: masks(delivery.telling, &words),
-        }
+        let columns = schema.columns();
+        let leaves = columns.iter().enumerate().filter_map(|(index, found)| leaf((index, found.path().parts())));
+        Self { location: location.clone(), footer: footer.clone(), name, set, contract, leaves: leaves.collect() }
     }
+
+    /// The paths of the columns of a comparison that it has.
+    fn paths(&self, columns: Columns) -> BTreeSet<&str> {
+        let wanted = self.leaves.iter().filter(|(_, leaf)| leaf.is_in(columns));
+        wanted.map(|(path, _)| path.as_str()).collect()
+    }
+}
+
+/// Masks over the columns that all of some objects have: exports get new columns over time, and rows
+/// that differ in nothing else are the same.
+fn masks(objects: &[&Candidate], columns: Columns) -> Vec<ProjectionMask> {
+    let all = objects.iter().map(|object| object.paths(columns));
+    let common = all.reduce(|common, paths| common.intersection(&paths).copied().collect()).unwrap_or_default();
+    if common.is_empty() {
+        return Vec::new();
+    }
+    let mask = |object: &&Candidate| {
+        let indices = common.iter().filter_map(|path| object.leaves.get(*path)).map(|leaf| leaf.index);
+        ProjectionMask::leaves(object.footer.metadata.file_metadata().schema_descr(), indices)
+    };
+    objects.iter().map(mask).collect()
 }
 
 /// Notes about rows that several objects have alike. `is_named` says that a manifest names the objects
@@ -104,9 +151,9 @@ pub(crate) async fn judge(objects: &[Candidate], is_named: bool) -> Result<Vec<S
         if of.len() < 2 {
             continue;
         }
-        if let Some(few) = compare(&of, |object| object.equal.as_ref().map(|(few, _)| few)).await?
+        if let Some(few) = compare(&of, Columns::Telling).await?
             && !few.are_few()
-            && let Some(found) = compare(&of, |object| object.equal.as_ref().map(|(_, all)| all)).await?
+            && let Some(found) = compare(&of, Columns::All).await?
         {
             if found.is_delivered_twice() {
                 return Err(found.refusal());
@@ -114,9 +161,9 @@ pub(crate) async fn judge(objects: &[Candidate], is_named: bool) -> Result<Vec<S
             notes.extend(found.note());
         }
         if !is_named
-            && let Some(few) = compare(&of, |object| object.same.as_ref().map(|(few, _)| few)).await?
+            && let Some(few) = compare(&of, Columns::TellingButAmounts).await?
             && few.is_rated_again()
-            && let Some(found) = compare(&of, |object| object.same.as_ref().map(|(_, all)| all)).await?
+            && let Some(found) = compare(&of, Columns::AllButAmounts).await?
             && found.is_rated_again()
         {
             return Err(found.refusal_of_rates());
@@ -141,18 +188,11 @@ pub(crate) enum Relation {
 /// # Errors
 /// When an object cannot be read.
 pub(crate) async fn relation(older: &[Candidate], newer: &[Candidate]) -> Result<Relation> {
-    let mask = |object: &'_ Candidate| match object.contract.delivery.exported {
-        Some(_) => object.equal.as_ref().map(|(_, all)| all.clone()),
-        None => object.same.as_ref().map(|(_, all)| all.clone()),
-    };
-    let masked = |objects: &[Candidate]| -> Vec<(Candidate, ProjectionMask)> {
-        objects.iter().filter_map(|object| Some((object.clone(), mask(object)?))).collect()
-    };
-    let (older, newer) = (masked(older), masked(newer));
-    let both: Vec<(&Candidate, &ProjectionMask)> =
-        older.iter().chain(&newer).map(|(object, mask)| (object, mask)).collect();
-    let shared = Samples::read(&both).await?.between(older.len());
-    let exact = older.iter().any(|(object, _)| object.contract.delivery.exported.is_some());
+    let both: Vec<&Candidate> = older.iter().chain(newer).collect();
+    let exact = both.iter().any(|object| object.contract.delivery.exported.is_some());
+    let masks = masks(&both, if exact { Columns::All } else { Columns::AllButAmounts });
+    let masked: Vec<(&Candidate, &ProjectionMask)> = both.iter().copied().zip(&masks).collect();
+    let shared = Samples::read(&masked).await?.between(older.len());
     Ok(match shared.repeated {
         _ if shared.rows == 0 => Relation::Within,
         0 => Relation::Apart,
@@ -171,15 +211,12 @@ struct Repeats<'a> {
     sampled: bool,
 }
 
-async fn compare<'a>(
-    objects: &[&'a Candidate],
-    mask: impl Fn(&'a Candidate) -> Option<&'a ProjectionMask>,
-) -> Result<Option<Repeats<'a>>> {
-    let masked: Vec<(&Candidate, &ProjectionMask)> =
-        objects.iter().filter_map(|object| Some((*object, mask(object)?))).collect();
-    if masked.len() < 2 {
+async fn compare<'a>(objects: &[&'a Candidate], columns: Columns) -> Result<Option<Repeats<'a>>> {
+    let masks = masks(objects, columns);
+    if masks.is_empty() {
         return Ok(None);
     }
+    let masked: Vec<(&Candidate, &ProjectionMask)> = objects.iter().copied().zip(&masks).collect();
     let samples = Samples::read(&masked).await?;
     let (compared, repeated) = samples.repeated();
     let objects = masked.into_iter().map(|(object, _)| object).zip(samples.shared()).collect();

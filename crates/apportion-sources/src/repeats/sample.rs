@@ -7,12 +7,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use apportion_spec::{Error, ErrorKind, Result};
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use chrono::NaiveDate;
 use datafusion::common::hash_utils::{RandomState, create_hashes};
 use futures::{StreamExt, TryStreamExt};
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 
 use super::Candidate;
+use crate::contract::ColumnKind;
 use crate::discover::{Days, Rows, day, moments};
 use crate::objects::PinnedReader;
 
@@ -178,17 +181,29 @@ async fn sample(object: Candidate, mask: ProjectionMask) -> Result<(HashMap<u64,
     Ok((found, limit))
 }
 
-/// Columns by name: two runs may deliver them in another order.
+/// Columns by name and in one form: two runs may deliver them in another order, and numbers and times as other
+/// types.
 fn in_order(batch: &RecordBatch) -> Vec<ArrayRef> {
     let schema = batch.schema();
     let mut columns: Vec<(String, ArrayRef)> = schema
         .fields()
         .iter()
         .zip(batch.columns())
-        .map(|(field, column)| (field.name().to_ascii_lowercase(), ArrayRef::clone(column)))
+        .map(|(field, column)| (field.name().to_ascii_lowercase(), plain(column)))
         .collect();
     columns.sort_by(|left, right| left.0.cmp(&right.0));
     columns.into_iter().map(|(_, column)| column).collect()
+}
+
+fn plain(column: &ArrayRef) -> ArrayRef {
+    let form = match column.data_type() {
+        found if found.is_numeric() => DataType::Float64,
+        DataType::Timestamp(..) | DataType::Date32 => ColumnKind::Time.data_type(),
+        DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+        DataType::Dictionary(_, values) if **values == DataType::Utf8 => DataType::Utf8,
+        _ => return ArrayRef::clone(column),
+    };
+    cast(column, &form).unwrap_or_else(|_| ArrayRef::clone(column))
 }
 
 /// Spreads a hash evenly (the finalizer of SplitMix64), so that small ones are a fair sample.

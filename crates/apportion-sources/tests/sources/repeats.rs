@@ -120,6 +120,33 @@ async fn two_runs_in_files_of_other_sizes_are_refused_by_name() {
     }
 }
 
+/// Google added columns over the years, and BigQuery writes what a query selects.
+#[tokio::test]
+async fn a_run_with_more_columns_is_a_run_of_the_same_rows() {
+    let of = SourceFormat::GcpBillingExport;
+    let row = |number: usize| {
+        json!({
+            "billing_account_id": "01", "cost": 0.5, "invoice": {"month": "202601"},
+            "usage_start_time": format!("2026-01-{:02}T00:00:00", 1 + number), "cost_at_list": 0.75,
+        })
+    };
+    let rows: Vec<_> = (0..20).map(row).collect();
+    let old = bigquery::without(&bigquery::detailed(), &["cost_at_list", "consumption_model"]);
+    let bare: Vec<_> = rows
+        .iter()
+        .cloned()
+        .map(|mut row| {
+            row.as_object_mut().unwrap().remove("cost_at_list");
+            row
+        })
+        .collect();
+    let objects = [
+        ("a.parquet".to_owned(), bigquery::parquet(old, &bare)),
+        ("b.parquet".to_owned(), bigquery::parquet(bigquery::detailed(), &rows)),
+    ];
+    assert_contains(&refusal(of, &objects).await, &["every row of `", "e/a.parquet"]);
+}
+
 #[tokio::test]
 async fn equal_rows_of_one_run_are_kept_and_only_told() {
     for (format_of, ending, write) in FORMATS {
