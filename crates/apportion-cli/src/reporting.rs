@@ -3,7 +3,7 @@
 //! Rates are data of the pipeline file. One that is missing is never guessed, and one that published
 //! figures were computed with is never replaced by accident.
 
-use apportion_sinks::published_table;
+use apportion_sinks::{PartitionValues, TableObject, TableSink, TableSpec, objects_table};
 use apportion_spec::pipeline::Reporting;
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use datafusion::functions::core::expr_fn::{get_field, named_struct};
@@ -94,15 +94,28 @@ pub(crate) async fn register_rates(
     frozen(run, context, reporting, period).await
 }
 
+/// The objects of the newest version of a partition that is kept whole; none when there is none.
+async fn last_whole(sink: &dyn TableSink, spec: &TableSpec, partition: &PartitionValues) -> Result<Vec<TableObject>> {
+    match sink.versions(spec, partition).await?.first() {
+        Some(newest) => sink.version_objects(spec, partition, newest.version).await,
+        None => Ok(Vec::new()),
+    }
+}
+
 /// Compares the declared rates with those the period was published with.
 async fn frozen(run: &Run, context: &SessionContext, reporting: &Reporting, period: BillingPeriod) -> Result<()> {
     let sink = run.destination.sink.as_ref();
     let spec = run.tables.spec(REPORTING_CHARGES)?;
     let filter = vec![("x_BillingPeriod".to_owned(), period.to_string())];
-    if sink.current_version(&spec, &filter).await?.is_none() {
+    let objects = match sink.read_objects(&spec, &filter).await {
+        // A run was killed while it published them: the last whole version says what was used.
+        Err(error) if error.kind() == ErrorKind::Conflict => last_whole(sink, &spec, &filter).await?,
+        objects => objects?,
+    };
+    if objects.is_empty() {
         return Ok(());
     }
-    let published = published_table(sink, &spec, &filter).await?;
+    let published = objects_table(sink, &spec, objects)?;
     context.register_table("published_reporting_charges", published).map_err(query_error)?;
     let changed = format!(
         "SELECT DISTINCT p.BillingCurrency, to_char(p.x_ChargeDate, '%Y-%m'), p.x_ExchangeRate, r.Rate \

@@ -164,6 +164,9 @@ impl TableSink for DeltaSink {
         let Some(loaded) = self.load(&table.name).await? else { return Ok(None) };
         // File names carry partition and digest, so names identify content.
         let files = active_files(&loaded, table, filter).await?;
+        if files.is_empty() {
+            return Ok(None);
+        }
         let digest = digest::of_texts(files.keys().map(String::as_str));
         let mut partitions: Vec<(PartitionValues, u64)> =
             files.into_values().map(|file| (file.partition, loaded.version().unwrap_or_default())).collect();
@@ -184,13 +187,21 @@ impl TableSink for DeltaSink {
         partition: &PartitionValues,
         version: u64,
     ) -> Result<Vec<TableObject>> {
-        let mut loaded = DeltaTable::new(self.log_store(&table.name)?);
-        loaded.load_version(version).await.map_err(|cause| {
+        let not_kept = || {
             Error::new(ErrorKind::NotFound, "this version of the table is not kept")
                 .with("table", &table.name)
                 .with("version", version)
-                .with_source(cause)
-        })?;
+        };
+        let latest = self.load(&table.name).await?;
+        if latest.is_none_or(|latest| latest.version().unwrap_or_default() < version) {
+            return Err(not_kept());
+        }
+        let mut loaded = DeltaTable::new(self.log_store(&table.name)?);
+        if let Err(cause) = loaded.load_version(version).await {
+            let failed = error::delta(cause, "load a version of the Delta table", &table.name);
+            // Only a log that is gone says that the version is; a store that refuses or is busy does not.
+            return Err(if failed.kind() == ErrorKind::NotFound { not_kept().with_source(failed) } else { failed });
+        }
         Ok(self.objects(table, active_files(&loaded, table, partition).await?))
     }
 

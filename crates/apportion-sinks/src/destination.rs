@@ -120,6 +120,15 @@ impl Destination {
         }
     }
 
+    /// Whether there is an object at a store location.
+    ///
+    /// # Errors
+    ///
+    /// Store errors; that there is none is no error.
+    pub async fn holds(&self, location: &Path) -> Result<bool> {
+        Ok(self.head(&self.relative(location)).await?.is_some())
+    }
+
     /// Reads a small object, or `None` if it does not exist.
     pub(crate) async fn read_bytes(&self, relative: &str) -> Result<Option<Bytes>> {
         let location = self.location(relative);

@@ -28,6 +28,16 @@ fn store_kind_below(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKi
         .map(store_kind)
 }
 
+/// The remedy of a failure of the Delta kernel, which does not show the store's error as its source.
+fn kernel_kind(error: &delta_kernel::Error) -> ErrorKind {
+    match error {
+        delta_kernel::Error::ObjectStore(error) => store_kind(error),
+        delta_kernel::Error::FileNotFound(_) => ErrorKind::NotFound,
+        delta_kernel::Error::Backtraced { source, .. } => kernel_kind(source),
+        other => store_kind_below(other).unwrap_or(ErrorKind::Internal),
+    }
+}
+
 /// Whether a store asked to slow down, by how it says so; the name of an object may hold any number.
 fn is_throttling(text: &str) -> bool {
     const SIGNS: [&str; 7] = [
@@ -110,6 +120,9 @@ fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
 pub(crate) fn delta(error: DeltaTableError, action: &str, table: &str) -> Error {
     match error {
         DeltaTableError::ObjectStore { source } => store(source, action, table),
+        DeltaTableError::KernelError(cause) => {
+            Error::new(kernel_kind(&cause), format!("cannot {action}")).with("table", table).with_source(cause)
+        }
         other => {
             let kind = match &other {
                 DeltaTableError::NotATable(_) | DeltaTableError::InvalidTableLocation(_) => ErrorKind::NotFound,

@@ -60,6 +60,34 @@ impl ParquetSink {
         Self { destination, keep_versions }
     }
 
+    /// The states of the matching partitions, none of which is half published. One that is marked and
+    /// has no object holds nothing: its first publication, or the last step of a withdrawal, never came.
+    async fn whole(
+        &self,
+        table: &TableSpec,
+        filter: &[(String, String)],
+    ) -> Result<Vec<(PartitionValues, PartitionState)>> {
+        let mut whole = Vec::new();
+        for (partition, state) in state::read_matching(&self.destination, table, filter).await? {
+            let Some(provenance) = &state.publishing else {
+                whole.push((partition, state));
+                continue;
+            };
+            let place = Place::try_new(table, &partition)?;
+            let is_part = |object: &ObjectMeta| object.location.extension() == Some("parquet");
+            if self.destination.list(&place.folder).await?.iter().any(is_part) {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    "the partition is being published or a run left it half published; publish it again",
+                )
+                .with("table", &table.name)
+                .with("partition", display(&partition))
+                .with("run", &provenance.run_id));
+            }
+        }
+        Ok(whole)
+    }
+
     /// Steps 1 and 2.
     async fn begin(&self, place: &Place, state: &mut PartitionState, unit: &PublishUnit) -> Result<()> {
         let same_content = state.parts.iter().map(|part| &part.sha256).eq(unit.parts.iter().map(|part| &part.sha256));
@@ -225,17 +253,7 @@ impl TableSink for ParquetSink {
     }
 
     async fn read_objects(&self, table: &TableSpec, filter: &[(String, String)]) -> Result<Vec<TableObject>> {
-        let states = state::read_matching(&self.destination, table, filter).await?;
-        if let Some((partition, state)) = states.iter().find(|(_, state)| state.publishing.is_some()) {
-            let run = state.publishing.as_ref().map(|provenance| provenance.run_id.clone());
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                "the partition is being published or a run left it half published; publish it again",
-            )
-            .with("table", &table.name)
-            .with("partition", display(partition))
-            .with("run", run.unwrap_or_default()));
-        }
+        self.whole(table, filter).await?;
         let folder = self.destination.location(&table.name);
         let states: BTreeMap<PartitionValues, PartitionState> = states.into_iter().collect();
         let mut objects = Vec::new();
@@ -253,17 +271,16 @@ impl TableSink for ParquetSink {
     }
 
     async fn current_version(&self, table: &TableSpec, filter: &[(String, String)]) -> Result<Option<TableVersion>> {
-        let states = state::read_matching(&self.destination, table, filter).await?;
-        if states.is_empty() {
-            return Ok(None);
-        }
+        let mut states = self.whole(table, filter).await?;
+        states.retain(|(_, state)| !state.parts.is_empty());
         let number = match states.as_slice() {
+            [] => return Ok(None),
             [(_, state)] => Some(state.version),
             _ => None,
         };
         let mut texts = Vec::new();
         let mut partitions = Vec::new();
-        for (partition, state) in states.iter().filter(|(_, state)| !state.parts.is_empty()) {
+        for (partition, state) in &states {
             texts.push(display(partition));
             texts.extend(state.parts.iter().map(|part| part.sha256.clone()));
             partitions.push((partition.clone(), state.version));

@@ -55,7 +55,11 @@ pub trait TableSink: std::fmt::Debug + Send + Sync {
     /// `Conflict` if a matching partition is half published.
     async fn read_objects(&self, table: &TableSpec, filter: &[(String, String)]) -> Result<Vec<TableObject>>;
 
-    /// Identity of the current content of the matching partitions, or `None` if there is none.
+    /// Identity of the current content of the matching partitions, or `None` if no object matches.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` if a matching partition is half published.
     async fn current_version(&self, table: &TableSpec, filter: &[(String, String)]) -> Result<Option<TableVersion>>;
 
     /// The versions of a partition that can still be read, newest first.

@@ -4,7 +4,6 @@ use apportion_sinks::ledger::UnitEntry;
 use apportion_sinks::{Format, PartitionVersion, Provenance, TableObject, TableSpec, read_run};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result, did_you_mean};
 use chrono::{DateTime, Utc};
-use object_store::ObjectStoreExt;
 
 use crate::destination::OpenDestination;
 use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, Tables};
@@ -192,7 +191,7 @@ async fn charges_version(
 /// The objects of a version, each of which still exists.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] when the version, or one of its objects, was deleted.
+/// [`ErrorKind::NotFound`] when the version, or one of its objects, was deleted; store errors.
 pub(super) async fn objects(
     destination: &OpenDestination,
     spec: &TableSpec,
@@ -201,19 +200,11 @@ pub(super) async fn objects(
 ) -> Result<Vec<TableObject>> {
     let objects = destination.sink.version_objects(spec, &partition.to_vec(), number).await?;
     for object in &objects {
-        match destination.place.store().head(&object.meta.location).await {
-            Ok(_) => {}
-            Err(object_store::Error::NotFound { .. }) => {
-                return Err(Error::new(ErrorKind::NotFound, "the files of this version were deleted")
-                    .with("table", &spec.name)
-                    .with("version", number)
-                    .with("object", &object.meta.location));
-            }
-            Err(cause) => {
-                return Err(Error::new(ErrorKind::NotFound, "an object of this version cannot be looked up")
-                    .with("object", &object.meta.location)
-                    .with_source(cause));
-            }
+        if !destination.place.holds(&object.meta.location).await? {
+            return Err(Error::new(ErrorKind::NotFound, "the files of this version were deleted")
+                .with("table", &spec.name)
+                .with("version", number)
+                .with("object", &object.meta.location));
         }
     }
     Ok(objects)

@@ -2,9 +2,10 @@
 
 use apportion_sinks::{Format, objects_table};
 use apportion_spec::ErrorKind;
+use apportion_testkit::Fault;
 use datafusion::prelude::SessionContext;
 
-use crate::support::{World, charges, partition, rows, text, unit};
+use crate::support::{Store, World, charges, partition, rows, text, unit};
 
 async fn reads_back_what_was_published(world: World) {
     let at = partition("aws", "2026-01");
@@ -129,6 +130,45 @@ async fn a_table_that_does_not_exist_is_empty(world: World) {
     assert!(world.read(&[]).await.is_empty());
 }
 
+async fn a_filter_that_matches_nothing_has_no_version(world: World) {
+    let (january, february) = (partition("aws", "2026-01"), partition("aws", "2026-02"));
+    world.publish(&january, &rows(&january, 100, 1), "run-1").await.unwrap();
+    let version = async |filter: &[(String, String)]| world.sink.current_version(&charges(), filter).await.unwrap();
+    assert!(version(&january).await.is_some());
+    for filter in [february.clone(), partition("gcp", "2026-01"), february[1..].to_vec()] {
+        assert_eq!(version(&filter).await, None, "{filter:?}");
+    }
+    // Emptied partitions hold nothing either, alone and beside one that is filled.
+    world.publish(&february, &rows(&february, 100, 2), "run-2").await.unwrap();
+    world.publish(&january, &rows(&january, 0, 0), "run-3").await.unwrap();
+    assert_eq!(version(&january).await, None);
+    let both = version(&[]).await.unwrap();
+    assert_eq!(both.partitions.iter().map(|(at, _)| at).collect::<Vec<_>>(), [&february]);
+}
+
+async fn a_version_that_is_refused_is_not_said_to_be_gone(world: World) {
+    let at = partition("aws", "2026-01");
+    let first = world.publish(&at, &rows(&at, 200, 1), "run-1").await.unwrap().version;
+    world.publish(&at, &rows(&at, 200, 2), "run-2").await.unwrap();
+    // On disk there is nobody to refuse.
+    let Store::S3(server) = &world.store else { return };
+    for (status, code, kind) in
+        [(403, "AccessDenied", ErrorKind::PermissionDenied), (503, "SlowDown", ErrorKind::Throttled)]
+    {
+        let key = match world.sink.format() {
+            Format::Delta => "_delta_log/0",
+            Format::Parquet => "_apportion/",
+        };
+        server.fault(Fault::Refuse { method: "", key: key.to_owned(), status, code, count: usize::MAX });
+        let found = world.sink.version_objects(&charges(), &at, first).await;
+        let current = world.sink.current_version(&charges(), &at).await;
+        server.clear_faults();
+        assert_eq!((found.unwrap_err().kind(), current.unwrap_err().kind()), (kind, kind), "{code}");
+    }
+    assert_eq!(world.sink.version_objects(&charges(), &at, first).await.unwrap().len(), 1);
+    assert_eq!(world.sink.version_objects(&charges(), &at, 99).await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
 async fn partition_values_that_are_no_folder_names_are_refused(world: World) {
     for value in ["../elsewhere", "a/b", "", ".hidden", "a=b", "a b"] {
         let at = partition(value, "2026-01");
@@ -176,5 +216,7 @@ promises!(
     partitions_are_independent,
     superseded_versions_can_be_read,
     a_table_that_does_not_exist_is_empty,
+    a_filter_that_matches_nothing_has_no_version,
+    a_version_that_is_refused_is_not_said_to_be_gone,
     partition_values_that_are_no_folder_names_are_refused,
 );

@@ -119,3 +119,26 @@ async fn a_half_published_partition_is_refused_by_readers() {
     assert_eq!(versions.iter().map(|version| (version.version, version.current)).collect::<Vec<_>>(), [(1, false)]);
     assert_eq!(world.sink.version_objects(&charges(), &at, 1).await.unwrap().len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_publication_that_wrote_nothing_leaves_nothing_in_the_way() {
+    let world = World::s3(Format::Parquet).await;
+    let (at, other) = (partition("aws", "2026-01"), partition("gcp", "2026-01"));
+    let batch = rows(&other, 100, 1);
+    world.publish(&other, &batch, "run-1").await.unwrap();
+    let refused = Fault::Refuse {
+        method: "PUT",
+        key: "warehouse/charges/x_Source=aws".to_owned(),
+        status: 403,
+        code: "AccessDenied",
+        count: usize::MAX,
+    };
+    world.server().fault(refused);
+    world.publish(&at, &rows(&at, 100, 2), "run-2").await.unwrap_err();
+    world.server().clear_faults();
+    assert_eq!(world.sink.current_version(&charges(), &at).await.unwrap(), None);
+    assert_eq!(world.read(&[]).await, text(&[batch]));
+    let published = rows(&at, 100, 2);
+    assert!(world.publish(&at, &published, "run-3").await.unwrap().changed);
+    assert_eq!(world.read(&at).await, text(&[published]));
+}
