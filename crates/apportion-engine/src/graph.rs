@@ -13,7 +13,6 @@ use apportion_spec::{Error, ErrorKind, Result};
 use datafusion::common::{ScalarValue, TableReference};
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{DataFrame, SessionContext};
-use sha2::{Digest, Sha256};
 
 use crate::fault::from_datafusion;
 use crate::models::{Layer, Model};
@@ -156,30 +155,6 @@ impl ModelGraph {
         context.table(TableReference::bare(root)).await.map_err(|error| from_datafusion(&error).with("model", root))
     }
 
-    /// A hash of everything `root` is computed from: its text and that of all it reads.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` when there is no such model.
-    pub fn model_hash(&self, root: &str) -> Result<String> {
-        if !self.models.contains_key(root) {
-            return Err(Error::new(ErrorKind::NotFound, self.unknown(root, Vec::new())));
-        }
-        let mut hash = Sha256::new();
-        for name in self.transitive(root) {
-            let text = match (self.models.get(&name), self.seeds.get(&name)) {
-                (Some(model), _) => model.sql.as_str(),
-                (None, Some(seed)) => seed.text(),
-                (None, None) => "",
-            };
-            for part in [name.as_str(), text] {
-                hash.update((part.len() as u64).to_le_bytes());
-                hash.update(part);
-            }
-        }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
     /// `root` and the names of everything it reads, directly or not.
     #[must_use]
     pub fn transitive(&self, root: &str) -> BTreeSet<String> {
@@ -226,7 +201,7 @@ impl ModelGraph {
         Ok(())
     }
 
-    fn unknown(&self, name: &str, mut candidates: Vec<String>) -> String {
+    pub(crate) fn unknown(&self, name: &str, mut candidates: Vec<String>) -> String {
         candidates.extend(self.models.keys().chain(self.seeds.keys()).cloned());
         let suggestion = apportion_spec::did_you_mean(name, candidates.iter().map(String::as_str));
         format!("there is no model, seed or table `{name}`{suggestion}")

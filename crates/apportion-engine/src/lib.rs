@@ -7,6 +7,7 @@
 //! - [`session`]: one memory pool and spill directory, one set of settings, a session per unit.
 //! - [`udf`]: exact money and identity functions, registered in every session.
 //! - [`models`], [`graph`]: the SQL files, what they read, and how they become views.
+//! - `identity`: what identifies the values that models compute.
 //! - `seeds`: reviewed reference tables, and the rows a pipeline adds to them.
 //! - [`contract`]: what a result must look like, checked before execution.
 //! - [`checks`]: queries that must return no rows.
@@ -19,6 +20,7 @@ pub mod checks;
 pub mod contract;
 pub mod fault;
 pub mod graph;
+mod identity;
 pub mod models;
 mod seeds;
 pub mod session;

@@ -153,6 +153,8 @@ pub struct Model {
     pub path: String,
     /// The text, header included.
     pub sql: String,
+    /// The same without comments and layout.
+    pub statement: String,
     /// Which folder it lies in.
     pub layer: Layer,
     /// What the header says.
@@ -175,13 +177,15 @@ impl Model {
         let layer = Layer::of_path(path).ok_or_else(|| invalid("folder is not a layer of sql/".to_owned()))?;
         let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".sql").to_owned();
         let statement = single_query(sql).map_err(&invalid)?;
+        let tokens = tokens(sql).map_err(&invalid)?;
         let (tables, _) = resolve_table_references(&statement, false).map_err(|error| invalid(error.to_string()))?;
         Ok(Self {
             name,
             layer,
             header: Header::parse(sql),
             inputs: tables.iter().map(|table| table.table().to_owned()).collect(),
-            params: placeholders(sql).map_err(&invalid)?,
+            params: placeholders(&tokens),
+            statement: tokens.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
             sql: sql.to_owned(),
             path: full_path,
         })
@@ -233,16 +237,20 @@ fn is_query(statement: &Statement) -> bool {
     matches!(statement, Statement::Statement(statement) if matches!(statement.as_ref(), ast::Statement::Query(_)))
 }
 
+/// The words of a query; comments and layout are none.
+fn tokens(sql: &str) -> Result<Vec<Token>, String> {
+    let mut tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().map_err(|error| error.to_string())?;
+    tokens.retain(|token| !matches!(token, Token::Whitespace(_)));
+    Ok(tokens)
+}
+
 /// The `$name` parameters of a query.
-fn placeholders(sql: &str) -> Result<BTreeSet<String>, String> {
-    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().map_err(|error| error.to_string())?;
-    Ok(tokens
-        .into_iter()
-        .filter_map(|token| match token {
-            Token::Placeholder(name) => Some(name.trim_start_matches('$').to_owned()),
-            _ => None,
-        })
-        .collect())
+fn placeholders(tokens: &[Token]) -> BTreeSet<String> {
+    let name = |token: &Token| match token {
+        Token::Placeholder(name) => Some(name.trim_start_matches('$').to_owned()),
+        _ => None,
+    };
+    tokens.iter().filter_map(name).collect()
 }
 
 #[cfg(test)]

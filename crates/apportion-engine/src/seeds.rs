@@ -113,6 +113,15 @@ impl Seed {
         &self.text
     }
 
+    /// The text without the comment lines at its head.
+    pub(crate) fn rows(&self) -> &str {
+        let mut rows = self.text.as_str();
+        while rows.starts_with('#') {
+            rows = rows.split_once('\n').map_or("", |(_, rest)| rest);
+        }
+        rows
+    }
+
     /// Name of the file without its extension.
     fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default().trim_end_matches(".csv")

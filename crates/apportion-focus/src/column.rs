@@ -53,6 +53,24 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
+    /// The name in the schema files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Json => "json",
+            Self::Money => "money",
+            Self::Quantity => "quantity",
+            Self::Price => "price",
+            Self::Share => "share",
+            Self::Residual => "residual",
+            Self::Integer => "integer",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+        }
+    }
+
     /// The Arrow type in which values of this kind are stored.
     #[must_use]
     pub fn data_type(self) -> DataType {

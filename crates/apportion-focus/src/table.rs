@@ -61,6 +61,20 @@ impl TableContract {
         table
     }
 
+    /// What of the contract decides about the rows that are written and how they lie: partitions,
+    /// order, and of the columns name, type, whether NULL is allowed, and the accepted values. What
+    /// is written for people is no part of it.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let lists = [&self.partition_by, &self.sort_by].map(|columns| columns.join(","));
+        let column = |column: &ColumnContract| {
+            let (name, values) = (&column.name, column.allowed_values.join("|"));
+            format!("{name} {} {} {values}", column.column_type.as_str(), column.nullable)
+        };
+        let columns = self.columns.iter().map(column);
+        [self.name.clone()].into_iter().chain(lists).chain(columns).collect::<Vec<_>>().join("\n")
+    }
+
     /// The Arrow schema, with each description in the field metadata.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {

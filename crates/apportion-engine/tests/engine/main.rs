@@ -12,6 +12,7 @@ mod cases;
 mod checks;
 mod functions;
 mod graph;
+mod identity;
 mod order;
 mod plans;
 mod seeds;

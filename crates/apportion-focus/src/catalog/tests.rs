@@ -215,3 +215,44 @@ fn projection_to_1_4_changes_nothing() {
     let columns: Vec<&str> = projection.columns.iter().map(|c| c.source.as_str()).collect();
     assert_eq!(columns, names(&catalog().focus().columns));
 }
+
+#[test]
+fn a_changed_contract_is_another_one_and_a_description_is_none() {
+    let identities = |tables: &str| -> Vec<String> {
+        let parsed = file::parse(FOCUS_FILE, tables).unwrap();
+        parsed.tables().iter().map(crate::TableContract::identity).collect()
+    };
+    let before = identities(TABLES_FILE);
+    for (from, to) in [
+        ("x_DriverQuantity, type: quantity", "x_DriverQuantity, type: price"),
+        ("x_DriverQuantity, type: quantity, nullable: false", "x_DriverQuantity, type: quantity, nullable: true"),
+        (
+            "sort_by: [x_ChargeDate, x_AllocationTargetId, x_CellId",
+            "sort_by: [x_AllocationTargetId, x_ChargeDate, x_CellId",
+        ),
+        ("allowed_values: [provisional, final]", "allowed_values: [final]"),
+    ] {
+        let changed = TABLES_FILE.replacen(from, to, 1);
+        assert_ne!(changed, TABLES_FILE, "{from}");
+        let after = identities(&changed);
+        assert_eq!(before.iter().zip(&after).filter(|(before, after)| before != after).count(), 1, "{from}");
+    }
+    let described = TABLES_FILE.replace("Quantity of the target.", "How much the target used.");
+    assert_ne!(described, TABLES_FILE);
+    assert_eq!(identities(&described), before);
+    assert_eq!(identities(&format!("# reviewed\n{TABLES_FILE}")), before);
+}
+
+#[test]
+fn types_are_named_as_the_files_name_them() {
+    for (name, expected) in
+        [("money", ColumnType::Money), ("json", ColumnType::Json), ("timestamp", ColumnType::Timestamp)]
+    {
+        let read: ColumnType = serde_yaml::from_str(name).unwrap();
+        assert_eq!((read, read.as_str()), (expected, name));
+    }
+    for column in catalog().tables().iter().flat_map(|table| &table.columns) {
+        let read: ColumnType = serde_yaml::from_str(column.column_type.as_str()).unwrap();
+        assert_eq!(read, column.column_type, "{}", column.name);
+    }
+}
