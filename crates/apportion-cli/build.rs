@@ -1,38 +1,33 @@
-//! Gives the program an identity: its version, and a digest of the sources of the workspace.
+//! Gives the program an identity: its version, and a digest of the functions that compute values.
 //!
-//! What another build published is computed again, because nobody can tell from a version alone
-//! whether two builds from a repository compute the same. Outside the repository the version is all.
+//! What a build with other functions published is computed again, because nobody can tell from a
+//! version alone whether two builds from a repository compute the same. Contracts, SQL and seeds
+//! have digests of their own, made when the program runs. The versions of libraries are recorded,
+//! and make nothing stale. Outside the repository the version is all.
 
-use std::collections::hash_map::DefaultHasher;
-use std::fs;
-use std::hash::{Hash, Hasher};
-use std::path::{Path, PathBuf};
+#[path = "build/functions.rs"]
+mod functions;
+#[path = "build/libraries.rs"]
+mod libraries;
 
-fn main() {
+use std::path::Path;
+use std::{fs, io};
+
+fn main() -> io::Result<()> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut files = Vec::new();
-    for name in ["focus", "spec", "sources", "engine", "sinks", "cli"] {
-        let folder = crates.join(format!("apportion-{name}")).join("src");
-        println!("cargo::rerun-if-changed={}", folder.display());
-        collect(&folder, &mut files);
-    }
-    files.sort();
-    let mut digest = DefaultHasher::new();
-    for file in &files {
-        file.strip_prefix(&crates).unwrap_or(file).hash(&mut digest);
-        fs::read(file).unwrap_or_default().hash(&mut digest);
+    println!("cargo::rerun-if-changed=build");
+    for root in functions::ROOTS {
+        println!("cargo::rerun-if-changed={}", crates.join(root).display());
     }
     let version = env!("CARGO_PKG_VERSION");
-    println!("cargo::rustc-env=APPORTION_BUILD={version}+{:016x}", digest.finish());
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if path.is_dir() {
-            collect(&path, files);
-        } else {
-            files.push(path);
-        }
-    }
+    let build = match functions::digest(&crates)? {
+        Some(digest) => format!("{version}+{digest}"),
+        None => version.to_owned(),
+    };
+    println!("cargo::rustc-env=APPORTION_BUILD={build}");
+    let lock = crates.join("../Cargo.lock");
+    println!("cargo::rerun-if-changed={}", lock.display());
+    let lock = fs::read_to_string(lock).unwrap_or_default();
+    println!("cargo::rustc-env=APPORTION_LIBRARIES={}", libraries::versions(&lock));
+    Ok(())
 }

@@ -29,7 +29,7 @@ use crate::tables::{
     UNIT_ECONOMICS_MONTHLY,
 };
 use crate::telemetry::ListedTelemetry;
-use crate::withdraw::{self, left_over};
+use crate::withdraw::{self, Partition, left_over};
 
 /// The allocation of a run: the plan and what it needs.
 #[derive(Debug)]
@@ -54,7 +54,8 @@ impl<'a> Allocation<'a> {
         Self { run, plan: Arc::new(plan), telemetry }
     }
 
-    /// Allocates and publishes one billing period. `before` is what is published of it.
+    /// Allocates and publishes one billing period. `before` is what is published of it, `allocated` the
+    /// partitions that hold it.
     ///
     /// # Errors
     /// Whatever stopped it; nothing of the period's allocation was published then.
@@ -62,6 +63,7 @@ impl<'a> Allocation<'a> {
         &self,
         period: BillingPeriod,
         before: Option<&PublishedUnit>,
+        allocated: &[Partition],
         ledger: &Ledger,
         work: &mut UnitWork,
     ) -> Result<AllocationReport> {
@@ -78,14 +80,13 @@ impl<'a> Allocation<'a> {
 
         let staging = run.staging()?;
         let barrier = DiskBarrier { staging: &staging, context: &context };
-        let allocated = match allocator.allocate(&context, &barrier).await {
-            Ok(allocated) => allocated,
+        let parts = match allocator.allocate(&context, &barrier).await {
+            Ok(parts) => parts,
             Err(error) => return Err(opened.explain(error).await),
         };
         work.step("prepare");
         let mut staged = Vec::new();
-        for (name, rows) in
-            [(DRIVER_QUANTITIES, allocated.driver_quantities), (ALLOCATED_CHARGES, allocated.allocated_charges)]
+        for (name, rows) in [(DRIVER_QUANTITIES, parts.driver_quantities), (ALLOCATED_CHARGES, parts.allocated_charges)]
         {
             staged.push(self.stage(&context, &staging, name, rows, period).await?);
         }
@@ -124,15 +125,13 @@ impl<'a> Allocation<'a> {
         for (source, rows) in proof {
             reconcile::publish(run, &staging, rows, "allocation", &source, period, provenance.clone(), work).await?;
         }
-        if let Some(before) = before {
-            withdraw::empty(run, left_over(before, work), &provenance, work).await?;
-        }
+        withdraw::empty(run, left_over(allocated, work), &provenance, work).await?;
         work.step("publish");
         let changed = work.entry.published.iter().any(|published| published.changed);
         report.status = if changed { Status::Published } else { Status::Unchanged };
-        report.rules = allocated.rules.iter().map(RuleOutcome::from).collect();
+        report.rules = parts.rules.iter().map(RuleOutcome::from).collect();
         notes.extend(idle_rules(&report.rules));
-        notes.extend(allocated.drivers.iter().filter_map(figures::driver_note));
+        notes.extend(parts.drivers.iter().filter_map(figures::driver_note));
         notes.extend(opened.notes());
         work.entry.notes.clone_from(&notes);
         report.notes = notes;

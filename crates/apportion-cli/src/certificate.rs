@@ -14,13 +14,14 @@ use apportion_sinks::{
 };
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use chrono::Utc;
+use datafusion::common::ScalarValue;
 use datafusion::prelude::SessionContext;
 
-use crate::changes::ENGINE_VERSION;
+use crate::changes::{ENGINE_VERSION, LIBRARIES};
 use crate::destination::OpenDestination;
 use crate::extent;
 use crate::money::Money;
-use crate::rows::rows;
+use crate::rows::{Row, rows};
 use crate::run::Run;
 use crate::staging::query_error;
 use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED, RECONCILIATION};
@@ -103,11 +104,13 @@ impl Certified {
 /// So it does when nothing was computed.
 ///
 /// # Errors
-/// Those of reading the published tables and of the destination's store.
+/// [`ErrorKind::CheckFailed`] when the tables do not tie; those of reading the published tables and of
+/// the destination's store.
 ///
 /// `certified` says whether the certificate it had can be read, with the configuration it names.
 pub(crate) async fn settle(run: &Run, period: BillingPeriod, complete: bool, certified: bool) -> Result<()> {
     let place = &run.destination.place;
+    run.is_ours().await?;
     let noted = run.certified.periods().remove(&period.to_string());
     match noted {
         Some(noted) if complete => certify(run, period, &noted.published, noted.earlier.as_ref()).await,
@@ -129,7 +132,7 @@ async fn certify(
     let place = &run.destination.place;
     let known: Vec<&CertifiedPartition> =
         published.iter().chain(earlier.into_iter().flat_map(|certificate| &certificate.partitions)).collect();
-    let context = run.engine.new_context();
+    let context = run.context();
     let mut partitions = Vec::new();
     for name in PUBLISHED {
         let spec = run.tables.spec(name)?;
@@ -147,6 +150,7 @@ async fn certify(
     if partitions.is_empty() {
         return Ok(());
     }
+    refuse_untied(run, &context, period).await?;
     let totals = totals(&context).await?;
     let certificate = Certificate {
         form: 0,
@@ -154,6 +158,7 @@ async fn certify(
         pipeline: run.project.pipeline.name.clone(),
         run_id: run.run_id.clone(),
         engine_version: ENGINE_VERSION.to_owned(),
+        libraries: LIBRARIES.to_owned(),
         configuration_digest: keep_configuration(place, &run.project.configuration()).await?,
         sql_digest: run.sql_digest.clone(),
         certified_at: Utc::now(),
@@ -164,6 +169,58 @@ async fn certify(
         partitions,
     };
     write_certificate(place, &certificate).await
+}
+
+/// Compares what the tables add up to now with each other and with what was stated when each was
+/// published: `verify` would do the same, and it must not find what was just certified to be wrong.
+async fn refuse_untied(run: &Run, context: &SessionContext, period: BillingPeriod) -> Result<()> {
+    let has = |table: &str| context.table_exist(table).map_err(query_error);
+    let parameters = BTreeMap::from([("billing_period".to_owned(), ScalarValue::from(period.to_string()))]);
+    let mut found = Vec::new();
+    if has(FOCUS_CHARGES)? && !has(RECONCILIATION)? {
+        found.push("no total of the charges is stated".to_owned());
+    }
+    let stated =
+        [(FOCUS_CHARGES, "verification__charge_totals"), (ALLOCATED_CHARGES, "verification__allocated_totals")];
+    for (table, model) in stated {
+        if has(table)? && has(RECONCILIATION)? {
+            run.models.register(context, &[model], &parameters).await?;
+            let sql = format!(
+                "SELECT x_Source, x_Ledger, BillingCurrency, Stated, Found, x_Stage FROM {model} ORDER BY 1, 3, 2, 6"
+            );
+            let untied = |row: &Row| {
+                let of = [row.text(0), row.text(1), row.text(2)].join(" ");
+                format!("{of}: {table} add up to {}, the {} stated {}", row.text(4), row.text(5), row.text(3))
+            };
+            found.extend(rows(context, &sql).await?.iter().map(untied));
+        }
+    }
+    if has(ALLOCATED_CHARGES)? {
+        if !has(FOCUS_CHARGES)? {
+            found.push("there are allocated charges, and no charges".to_owned());
+        } else {
+            let model = "reconciliation__allocation";
+            run.models.register(context, &[model], &parameters).await?;
+            let sql = format!(
+                "SELECT x_Source, x_Ledger, BillingCurrency, x_NormalizedTotal, x_AllocatedTotal FROM {model} \
+                 WHERE x_Difference <> 0 ORDER BY 1, 3, 2"
+            );
+            let untied = |row: &Row| {
+                let of = [row.text(0), row.text(1), row.text(2)].join(" ");
+                format!("{of}: charges of {}, allocated {}", row.text(3), row.text(4))
+            };
+            found.extend(rows(context, &sql).await?.iter().map(untied));
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "the published tables do not tie; `apportion verify` locates every difference, and `run --force` computes the \
+         month again\n  {}",
+        found.join("\n  ")
+    );
+    Err(Error::new(ErrorKind::CheckFailed, message).with("billing_period", period))
 }
 
 /// Objects by the partition they belong to.

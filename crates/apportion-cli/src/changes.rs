@@ -1,13 +1,15 @@
 //! What has to be done and why: compares what is published with what it would be made from today.
 //!
 //! A unit is left alone only when everything that decides about it is known to be the same: the
-//! objects of the export, its part of the pipeline file, the SQL it goes through, the program, for
-//! an allocation also the charges and the telemetry it reads; and when its tables are still there.
+//! objects of the export, its part of the pipeline file, the SQL it goes through, the contracts of
+//! its tables, the functions of the program, for an allocation also the charges and the telemetry it reads; and when its tables are still there.
 //! Whatever cannot be compared is done again, which changes nothing when nothing changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use apportion_engine::ModelGraph;
+use apportion_sinks::PartitionValues;
+use apportion_sinks::ledger::PublishedEntry;
 use apportion_sinks::units::{PublishedUnit, UnitIndex, object_sizes};
 use apportion_sinks::{Documents, Extent, ForeignObject, Format};
 use apportion_spec::pipeline::SourceFormat;
@@ -20,7 +22,7 @@ use crate::foreign;
 use crate::normalize::models_of;
 use crate::project::hex;
 use crate::survey::TelemetrySurvey;
-use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED};
+use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED, RECONCILIATION, Tables};
 use crate::unmapped::UNMAPPED_VALUES;
 
 /// What is published, and the digests of what would decide about it today.
@@ -39,8 +41,21 @@ pub(crate) struct Published {
     forced: bool,
 }
 
-/// The program that computes: its version and a digest of its sources.
+/// The program that computes: its version and a digest of the functions that compute values.
 pub(crate) const ENGINE_VERSION: &str = env!("APPORTION_BUILD");
+/// The libraries that read, compute and write, in their versions. They are recorded; none of them
+/// makes anything stale.
+pub(crate) const LIBRARIES: &str = env!("APPORTION_LIBRARIES");
+
+/// Whether two programs compute the same. Where a version says no more than its number, the number counts.
+pub(crate) fn same_functions(one: &str, other: &str) -> bool {
+    functions(one) == functions(other)
+}
+
+/// What of a version says which functions compute the values.
+pub(crate) fn functions(version: &str) -> &str {
+    version.split_once('+').map_or(version, |(_, functions)| functions)
+}
 
 impl Published {
     /// Reads the index of units and lists the tables.
@@ -105,37 +120,28 @@ impl Published {
         period: BillingPeriod,
     ) -> Vec<String> {
         let Some(unit) = self.charges(source, period) else { return vec!["it was never published".to_owned()] };
-        let mut reasons = self.common(unit, &decisive.charges_sql(format));
+        let mut reasons = self.common(unit, decisive.of_charges(format));
         if unit.configuration_digest != decisive.charges_configuration(source, period) {
             reasons.push("the source's part of the pipeline file changed".to_owned());
         }
         reasons
     }
 
-    /// Why the allocation of a period must be computed again; empty when it need not.
+    /// Why the published allocation of a period must be computed again, its charges aside; empty when it
+    /// need not.
     pub(crate) fn allocation_reasons(
         &self,
         decisive: &Decisive<'_>,
         period: BillingPeriod,
-        telemetry: Option<&TelemetrySurvey>,
+        telemetry: &Result<TelemetrySurvey>,
     ) -> Vec<String> {
         let Some(unit) = self.allocation(period) else { return vec!["it was never published".to_owned()] };
-        let mut reasons = self.common(unit, &decisive.allocation_sql());
+        let mut reasons = self.common(unit, decisive.of_allocation());
         if unit.configuration_digest != decisive.allocation_configuration(period) {
             reasons.push("telemetry, dimensions, rules or rates of the pipeline file changed".to_owned());
         }
-        let charges = self.charge_digests(period);
-        let changed: Vec<&str> = charges
-            .iter()
-            .filter(|(source, digest)| unit.computed_from.get(*source) != Some(digest))
-            .map(|(source, _)| source.as_str())
-            .chain(unit.computed_from.keys().filter(|source| !charges.contains_key(*source)).map(String::as_str))
-            .collect();
-        if !changed.is_empty() {
-            reasons.push(format!("the charges of {} changed", changed.join(", ")));
-        }
         match telemetry {
-            Some(survey) => {
+            Ok(survey) => {
                 let now = survey.fingerprints(&unit.telemetry_spans);
                 let changed: Vec<&str> = now
                     .iter()
@@ -146,9 +152,40 @@ impl Published {
                     reasons.push(format!("telemetry of days it reads changed: {}", changed.join(", ")));
                 }
             }
-            None => reasons.push("its telemetry cannot be listed".to_owned()),
+            Err(error) => reasons.push(format!("its telemetry cannot be listed: {error}")),
         }
         reasons
+    }
+
+    /// Which published charges are not those the published allocation was computed from, as a reason. The
+    /// charges of sources that are `withdrawn` count as gone.
+    pub(crate) fn changed_charges(&self, period: BillingPeriod, withdrawn: &[&str]) -> Option<String> {
+        let unit = self.allocation(period)?;
+        let mut charges = self.charge_digests(period);
+        charges.retain(|source, _| !withdrawn.contains(&source.as_str()));
+        let changed: Vec<&str> = charges
+            .iter()
+            .filter(|(source, digest)| unit.computed_from.get(*source) != Some(digest))
+            .map(|(source, _)| source.as_str())
+            .chain(unit.computed_from.keys().filter(|source| !charges.contains_key(*source)).map(String::as_str))
+            .collect();
+        (!changed.is_empty()).then(|| format!("the charges of {} changed", changed.join(", ")))
+    }
+
+    /// Whether any source but those left out has published charges of a period: a month that was published
+    /// without any does not.
+    pub(crate) fn has_charges(&self, period: BillingPeriod, left_out: &[&str]) -> bool {
+        let mut units = self.index.sources(FOCUS_CHARGES, &period.to_string()).collect::<Vec<_>>().into_iter();
+        units.any(|(source, unit)| {
+            let held = |entry: &PublishedEntry| entry.table == FOCUS_CHARGES && !entry.objects.is_empty();
+            !left_out.contains(&source) && unit.published.iter().any(held)
+        })
+    }
+
+    /// Billing periods of which the index remembers an allocation.
+    pub(crate) fn periods_allocated(&self) -> BTreeSet<BillingPeriod> {
+        let prefix = format!("{ALLOCATED_CHARGES}/");
+        self.index.units.keys().filter_map(|key| key.strip_prefix(&prefix)?.parse().ok()).collect()
     }
 
     /// Digest of the published charges of a period by source.
@@ -178,13 +215,25 @@ impl Published {
 
     /// Sources and billing periods that have, or in a Delta table had, charges whose objects lie there.
     pub(crate) fn charges_listed(&self) -> BTreeSet<(String, BillingPeriod)> {
-        let folder = |object: &str| {
-            let mut folders = object.strip_prefix(FOCUS_CHARGES)?.split('/').skip(1);
-            let source = folders.next()?.strip_prefix("x_Source=")?;
-            let period = folders.next()?.strip_prefix("x_BillingPeriod=")?;
-            Some((source.to_owned(), period.parse().ok()?))
+        let charges = self.partitions_listed().into_iter().filter(|(table, _)| *table == FOCUS_CHARGES);
+        let values = |partition: PartitionValues| match partition.as_slice() {
+            [(_, source), (_, period)] => Some((source.clone(), period.parse().ok()?)),
+            _ => None,
         };
-        self.sizes.keys().filter_map(|object| folder(object)).collect()
+        charges.filter_map(|(_, partition)| values(partition)).collect()
+    }
+
+    /// Partitions of all tables that have, or in a Delta table had, objects.
+    pub(crate) fn partitions_listed(&self) -> BTreeSet<(&'static str, PartitionValues)> {
+        let listed = |object: &str| {
+            let mut folders: Vec<&str> = object.split('/').collect();
+            folders.pop();
+            let table = PUBLISHED.into_iter().find(|table| folders.first() == Some(table))?;
+            let value = |folder: &&str| folder.split_once('=').map(|(column, it)| (column.to_owned(), it.to_owned()));
+            let partition: PartitionValues = folders.get(1..)?.iter().map(value).collect::<Option<_>>()?;
+            (!partition.is_empty()).then_some((table, partition))
+        };
+        self.sizes.keys().filter_map(|object| listed(object)).collect()
     }
 
     /// Forgets a unit that was withdrawn.
@@ -201,7 +250,7 @@ impl Published {
         self.index.units.insert(key, unit);
     }
 
-    fn common(&self, unit: &PublishedUnit, sql_digest: &str) -> Vec<String> {
+    fn common(&self, unit: &PublishedUnit, (sql, contracts): (&str, &str)) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.forced {
             reasons.push("it was asked for with --force".to_owned());
@@ -209,11 +258,14 @@ impl Published {
         if unit.withdrawn {
             reasons.push("its withdrawal was begun".to_owned());
         }
-        if unit.engine_version != ENGINE_VERSION {
+        if !same_functions(&unit.engine_version, ENGINE_VERSION) {
             reasons.push(format!("apportion {ENGINE_VERSION} follows {}", unit.engine_version));
         }
-        if unit.sql_digest != sql_digest {
+        if unit.sql_digest != sql {
             reasons.push("the SQL models or seeds changed".to_owned());
+        }
+        if unit.contract_digest != contracts {
+            reasons.push("the contracts of the tables changed".to_owned());
         }
         let gone = unit
             .published
@@ -237,14 +289,59 @@ fn folder(object: &str) -> Option<&str> {
     object.rsplit_once('/').map(|(folder, _)| folder)
 }
 
+/// Models that only readers of the written tables use: no table is computed from them.
+const READERS: [&str; 5] = [
+    "explanation__splits",
+    "verification__allocated_totals",
+    "verification__charge_totals",
+    "verification__parts",
+    "verification__quantities",
+];
+
 /// Digests of what decides about units today.
 #[derive(Debug)]
 pub(crate) struct Decisive<'a> {
-    pub(crate) pipeline: &'a Pipeline,
-    pub(crate) models: &'a ModelGraph,
+    pipeline: &'a Pipeline,
+    /// SQL, checks and control included, by the format of the source.
+    charges_sql: BTreeMap<&'static str, String>,
+    allocation_sql: String,
+    charges_contracts: String,
+    allocation_contracts: String,
 }
 
-impl Decisive<'_> {
+impl<'a> Decisive<'a> {
+    /// Puts together what a run of the pipeline would go by.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when a model that is asked for by name does not exist.
+    pub(crate) fn try_new(pipeline: &'a Pipeline, models: &ModelGraph, tables: &Tables) -> Result<Self> {
+        let mut charges_sql = BTreeMap::new();
+        let mut all = Vec::new();
+        let declared = pipeline.sources.iter().map(|source| source.format);
+        for format in declared.chain(SourceFormat::ALL) {
+            let roots = charges_roots(models, format);
+            let mut names = models.closure(roots.iter().copied(), &[])?;
+            // It reads the seeds of every provider; those that decide are part of the provider's own models.
+            names.insert(UNMAPPED_VALUES.to_owned());
+            charges_sql.insert(format.as_str(), models.digest_of(names.iter().map(String::as_str)));
+            all.extend(roots);
+        }
+        all.push(UNMAPPED_VALUES);
+        let allocation = models.beside(&all, &READERS, &[FOCUS_CHARGES])?;
+        let contracts = |of_charges: bool| {
+            let wanted = |name: &&str| *name == RECONCILIATION || (*name == FOCUS_CHARGES) == of_charges;
+            let texts = PUBLISHED.into_iter().filter(wanted).map(|name| Ok(tables.contract(name)?.identity()));
+            Ok::<_, Error>(of_texts(texts.collect::<Result<Vec<_>>>()?.iter().map(String::as_str)))
+        };
+        Ok(Self {
+            pipeline,
+            charges_sql,
+            allocation_sql: models.digest_of(allocation.iter().map(String::as_str)),
+            charges_contracts: contracts(true)?,
+            allocation_contracts: contracts(false)?,
+        })
+    }
+
     /// The part of the pipeline file that decides about a source's charges.
     pub(crate) fn charges_configuration(&self, source: &str, period: BillingPeriod) -> String {
         of_texts([self.pipeline.source_identity(source, period).as_str()])
@@ -255,35 +352,23 @@ impl Decisive<'_> {
         of_texts([self.pipeline.allocation_identity(period).as_str()])
     }
 
-    /// The SQL that charges of a format go through, checks and control included.
-    pub(crate) fn charges_sql(&self, format: SourceFormat) -> String {
-        let provider = models_of(format);
-        let roots = [Some(provider.charges), Some(provider.control), provider.repairs];
-        let hashes = roots.into_iter().flatten().chain([FOCUS_CHARGES, "reconciliation__normalization"]);
-        let hashes = hashes.map(|root| self.models.model_hash(root).unwrap_or_default());
-        let checks = self.models.checks_of(FOCUS_CHARGES).map(|check| check.sql.clone());
-        // It reads the seeds of every provider; those that decide are part of the provider's own models.
-        let unmapped = self.models.model(UNMAPPED_VALUES).map(|control| control.sql.clone());
-        of_texts(hashes.chain(checks).chain(unmapped).collect::<Vec<_>>().iter().map(String::as_str))
+    /// Models, seeds and contracts that decide about charges of a format.
+    pub(crate) fn of_charges(&self, format: SourceFormat) -> (&str, &str) {
+        (self.charges_sql.get(format.as_str()).map_or("", String::as_str), &self.charges_contracts)
     }
 
-    /// The SQL that an allocation goes through, checks and control included.
-    pub(crate) fn allocation_sql(&self) -> String {
-        const FOLDERS: [&str; 5] = [
-            "sql/staging/telemetry/",
-            "sql/intermediate/allocation/",
-            "sql/intermediate/drivers/",
-            "sql/intermediate/unit_economics/",
-            "sql/marts/",
-        ];
-        let models = self.models.models().filter(|model| {
-            model.name == "reconciliation__allocation"
-                || (model.name != FOCUS_CHARGES && FOLDERS.iter().any(|folder| model.path.starts_with(folder)))
-        });
-        let charges = format!("{FOCUS_CHARGES}__");
-        let checks = self.models.checks().filter(|check| !check.name.starts_with(&charges));
-        of_texts(models.chain(checks).map(|model| model.sql.as_str()))
+    /// Models, seeds and contracts that decide about an allocation.
+    pub(crate) fn of_allocation(&self) -> (&str, &str) {
+        (&self.allocation_sql, &self.allocation_contracts)
     }
+}
+
+/// The models that are asked for by name to compute charges of a format, with their checks.
+fn charges_roots(models: &ModelGraph, format: SourceFormat) -> Vec<&str> {
+    let provider = models_of(format);
+    let named = [Some(provider.charges), Some(provider.control), provider.repairs];
+    let checks = models.checks_of(FOCUS_CHARGES).map(|check| check.name.as_str());
+    named.into_iter().flatten().chain([FOCUS_CHARGES, "reconciliation__normalization"]).chain(checks).collect()
 }
 
 /// Digest of what a listing showed.

@@ -13,6 +13,7 @@ use crate::destination::OpenDestination;
 use crate::exit::ExitStatus;
 use crate::output;
 use crate::project::{EffectiveLimits, PeriodSelection, Project};
+use crate::tables::Tables;
 use crate::units::OpenSources;
 
 /// One thing that was looked at.
@@ -155,8 +156,8 @@ async fn source_contract(project: &Project, name: &str) -> Result<String> {
     let names = [name.to_owned()];
     let limits = EffectiveLimits::try_new(&crate::args::Limits::default(), Some(&project.pipeline))?;
     let sources = OpenSources::open(project, &names, &limits, &SourceIndex::default()).await?;
-    let models = ModelGraph::embedded()?;
-    let decisive = Decisive { pipeline: &project.pipeline, models: &models };
+    let (models, _) = project.models()?;
+    let decisive = Decisive::try_new(&project.pipeline, &models, &Tables::new(Some(&project.pipeline)))?;
     let units = sources.discover(&PeriodSelection::All, &Published::nothing(), &decisive).await?;
     let periods = units.periods();
     let mut detail = format!("{} billing periods", periods.len());

@@ -97,6 +97,7 @@ impl Ledger {
             run_id: run.run_id.clone(),
             pipeline: run.project.pipeline.name.clone(),
             engine_version: changes::ENGINE_VERSION.to_owned(),
+            libraries: changes::LIBRARIES.to_owned(),
             reason: None,
             started_at: Utc::now(),
             finished_at: None,

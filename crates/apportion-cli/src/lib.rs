@@ -5,6 +5,7 @@
 //! a clock, the environment or a file that it was not handed.
 
 mod accept;
+mod agenda;
 mod allocate;
 pub mod args;
 mod certificate;

@@ -2,22 +2,23 @@
 
 mod withdrawals;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use apportion_sinks::keep_configuration;
 use apportion_sinks::units::{PublishedUnit, SourceIndex, TelemetryIndex, unit_key};
 use apportion_spec::{BillingPeriod, Error, Result};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use tokio::sync::Mutex;
 
+use crate::agenda::{AllocationAgenda, PeriodAgenda, Situation};
 use crate::allocate::Allocation;
 use crate::args::RunArgs;
 use crate::certificate::settle;
 use crate::changes::{Decisive, ENGINE_VERSION, Published};
 use crate::check::plan_rules;
 use crate::documents;
-use crate::foreign::{self, ForeignReport};
+use crate::foreign::ForeignReport;
 use crate::ledger::{Ledger, UnitWork};
 use crate::money::Money;
 use crate::normalize::normalize;
@@ -28,21 +29,15 @@ use crate::run::{Run, seconds};
 use crate::survey::TelemetrySurvey;
 use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED, REPORTING_CHARGES};
 use crate::units::{OpenSources, Unit, Units};
-use crate::withdraw::{Orphan, names, orphans};
 
 /// What the periods of one run share.
 struct Work<'a> {
     run: &'a Run,
     decisive: Decisive<'a>,
-    units: &'a Units<'a>,
     published: Mutex<Published>,
-    /// The pipeline's telemetry, unless it cannot be listed.
-    survey: Option<TelemetrySurvey>,
+    /// The pipeline's telemetry, or why it cannot be listed.
+    telemetry: Result<TelemetrySurvey>,
     allocation: Option<Allocation<'a>>,
-    /// Billing periods that have a certificate.
-    certificates: BTreeSet<String>,
-    /// Published charges that the pipeline does not account for.
-    orphans: BTreeMap<BillingPeriod, Vec<Orphan>>,
     ledger: Ledger,
     progress: Progress,
 }
@@ -52,6 +47,8 @@ struct Work<'a> {
 struct Outcome {
     sources: Vec<SourceUnitReport>,
     allocation: Option<AllocationReport>,
+    /// What went wrong beside its units.
+    failure: Option<Failure>,
     normalizing: f64,
     allocating: f64,
 }
@@ -77,32 +74,29 @@ impl Outcome {
 pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection, parallel: usize) -> Result<RunReport> {
     let started = Instant::now();
     let plan = plan_rules(&run.engine.new_context(), &run.project)?;
-    let decisive = Decisive { pipeline: &run.project.pipeline, models: &run.models };
+    let decisive = Decisive::try_new(&run.project.pipeline, &run.models, &run.tables)?;
     let sources = open_sources(run, &args.source).await?;
     let mut published = Published::read(&run.destination, args.force).await?;
     let units = sources.discover(selection, &published, &decisive).await?;
     let mut notes = Vec::new();
-    let survey = if plan.is_some() { take_survey(run, &mut notes).await } else { None };
-    let orphans = orphans(&run.project.pipeline, &run.destination, &run.tables, &published, selection).await?;
-    let periods: BTreeSet<BillingPeriod> = units.periods().into_iter().chain(orphans.keys().copied()).collect();
-    run.accept_smaller.check(&periods, &names(&run.project.pipeline, &orphans))?;
+    let telemetry = if plan.is_some() { take_survey(run, &mut notes).await } else { Ok(TelemetrySurvey::default()) };
+    let situation = Situation {
+        pipeline: &run.project.pipeline,
+        destination: &run.destination,
+        tables: &run.tables,
+        published: &published,
+        decisive: &decisive,
+        selection,
+        telemetry: &telemetry,
+        accepted: &run.accept_smaller,
+    };
+    let agenda = situation.agenda(&units).await?;
     for (source, period, mark) in published.marks() {
         run.certified.note_mark(&period.to_string(), source, mark);
     }
-    let open: BTreeSet<BillingPeriod> = periods
-        .iter()
-        .copied()
-        .filter(|period| {
-            let reasons = || published.allocation_reasons(&decisive, *period, survey.as_ref());
-            orphans.contains_key(period)
-                || units.of(*period).any(|unit| !unit.is_up_to_date())
-                || (plan.is_some() && !reasons().is_empty())
-        })
-        .collect();
+    let open = agenda.open();
     let allocation = match plan {
-        Some(plan) if !open.is_empty() => {
-            Some(Allocation::open(run, plan, &open.iter().copied().collect::<Vec<_>>()).await)
-        }
+        Some(plan) if !open.is_empty() => Some(Allocation::open(run, plan, &open).await),
         _ => None,
     };
     let mut report = RunReport {
@@ -121,48 +115,43 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
     report.seconds.insert("discover".to_owned(), seconds(started));
     report.notes.extend(notes);
     report.notes.extend(documents::heal(run, &published).await?);
-    let certificates = published.documents.certified();
     let strayed = published.documents.whole != published.index.documents;
     let ledger = Ledger::start(run).await?;
-    remember_listings(run, &units, &mut published).await?;
-    if !open.is_empty() {
-        keep_configuration(&run.destination.place, &run.project.configuration()).await?;
-        let reports = run.project.pipeline.reporting.is_some();
-        for name in PUBLISHED.into_iter().filter(|name| reports || *name != REPORTING_CHARGES) {
-            run.destination.sink.prepare(&run.tables.spec(name)?).await?;
+    if let Err(error) = prepare(run, &units, &mut published, !open.is_empty()).await {
+        // The run ends here; its document must not look like that of a run that was killed.
+        if let Err(unfinished) = ledger.finish(0).await {
+            tracing::warn!(%unfinished, "the run ledger could not be finished");
         }
+        return Err(error);
     }
     let progress = Progress::new(&units, if allocation.is_some() { open.len() } else { 0 });
-    let work = Work {
-        run,
-        decisive,
-        units: &units,
-        published: Mutex::new(published),
-        survey,
-        allocation,
-        certificates,
-        orphans,
-        ledger,
-        progress,
-    };
-    let outcomes: Vec<Outcome> =
-        futures::stream::iter(periods).map(|period| work.period(period)).buffered(parallel).try_collect().await?;
+    let work = Work { run, decisive, published: Mutex::new(published), telemetry, allocation, ledger, progress };
+    let outcomes: Vec<(BillingPeriod, Outcome)> = futures::stream::iter(agenda.periods.values())
+        .map(|agenda| work.period(agenda))
+        .buffered(parallel)
+        .collect()
+        .await;
     work.progress.finish();
     let (mut normalizing, mut allocating, mut up_to_date) = (0.0, 0.0, 0);
-    for outcome in outcomes {
+    for (period, outcome) in outcomes {
         normalizing += outcome.normalizing;
         allocating += outcome.allocating;
         report.sources.extend(outcome.sources);
         report.allocations.extend(outcome.allocation);
+        report.failures.extend(outcome.failure.map(|failure| (period.to_string(), failure)));
     }
     let statuses = report.sources.iter().map(|unit| unit.status);
     for status in statuses.chain(report.allocations.iter().map(|unit| unit.status)) {
         up_to_date += u64::from(status == Status::UpToDate);
     }
     if strayed || !open.is_empty() {
-        documents::remember(run, &mut *work.published.lock().await).await?;
+        let remembered = documents::remember(run, &mut *work.published.lock().await).await;
+        report.failures.extend(remembered.err().map(|error| ("documents".to_owned(), Failure::from(&error))));
     }
-    work.ledger.finish(up_to_date).await?;
+    if let Err(error) = work.ledger.finish(up_to_date).await {
+        tracing::error!(%error, "the run ledger could not be finished");
+        report.failures.insert("run ledger".to_owned(), Failure::from(&error));
+    }
     report.stopped = run.stop().is_asked();
     report.seconds.insert("normalize".to_owned(), normalizing);
     report.seconds.insert("allocate".to_owned(), allocating);
@@ -184,28 +173,37 @@ async fn open_sources<'a>(run: &'a Run, names: &[String]) -> Result<OpenSources<
     Ok(sources)
 }
 
+/// Everything that is written before the first unit.
+async fn prepare(run: &Run, units: &Units<'_>, published: &mut Published, is_open: bool) -> Result<()> {
+    remember_listings(run, units, published).await?;
+    if !is_open {
+        return Ok(());
+    }
+    keep_configuration(&run.destination.place, &run.project.configuration()).await?;
+    let reports = run.project.pipeline.reporting.is_some();
+    for name in PUBLISHED.into_iter().filter(|name| reports || *name != REPORTING_CHARGES) {
+        run.destination.sink.prepare(&run.tables.spec(name)?).await?;
+    }
+    Ok(())
+}
+
 /// Lists the telemetry and remembers which days its objects cover. A telemetry that cannot be
 /// listed fails the allocations that read it, not the run.
-async fn take_survey(run: &Run, notes: &mut Vec<String>) -> Option<TelemetrySurvey> {
+async fn take_survey(run: &Run, notes: &mut Vec<String>) -> Result<TelemetrySurvey> {
     let place = &run.destination.place;
     let remembered = TelemetryIndex::read(place).await.unwrap_or_default();
     if remembered.damaged {
         notes.push("`_apportion/telemetry.json` could not be read: it is written again".to_owned());
     }
-    let survey = match TelemetrySurvey::take(&run.project, &remembered).await {
-        Ok(survey) => survey,
-        Err(error) => {
-            tracing::warn!(%error, "telemetry cannot be listed");
-            return None;
-        }
-    };
+    let survey = TelemetrySurvey::take(&run.project, &remembered).await;
+    let survey = survey.inspect_err(|error| tracing::warn!(%error, "telemetry cannot be listed"))?;
     let now = survey.to_remember(&run.project);
     if now != remembered
         && let Err(error) = now.write(place).await
     {
         tracing::warn!(%error, "the days that telemetry objects cover could not be remembered");
     }
-    Some(survey)
+    Ok(survey)
 }
 
 /// A listing may change without anything to be done; the next run need not look closer again.
@@ -222,41 +220,52 @@ async fn remember_listings(run: &Run, units: &Units<'_>, published: &mut Publish
 }
 
 impl Work<'_> {
-    /// Charges of every source, then the allocation.
-    ///
-    /// # Errors
-    /// Only those of the ledger and the index.
-    async fn period(&self, period: BillingPeriod) -> Result<Outcome> {
+    /// Works through what is to be done about a period. What goes wrong beside its units is the
+    /// failure of this period: others may be in the middle of a publication.
+    async fn period(&self, agenda: &PeriodAgenda<'_>) -> (BillingPeriod, Outcome) {
         let mut outcome = Outcome::default();
         if self.run.stop().is_asked() {
-            return Ok(outcome);
+            return (agenda.period, outcome);
         }
+        if let Err(error) = self.steps(agenda, &mut outcome).await {
+            log(&error, None, agenda.period);
+            outcome.failure = Some(Failure::from(&error));
+            // Nothing to be certified any more; a certificate that was taken back without need returns.
+            if let Err(error) = settle(self.run, agenda.period, false, agenda.is_certified).await {
+                log(&error, None, agenda.period);
+            }
+        }
+        (agenda.period, outcome)
+    }
+
+    /// Charges of every source, then the allocation, then the certificate.
+    ///
+    /// # Errors
+    /// Those of the ledger, of a withdrawal, and of certifying.
+    async fn steps(&self, agenda: &PeriodAgenda<'_>, outcome: &mut Outcome) -> Result<()> {
         let phase = Instant::now();
-        let orphans = self.orphans.get(&period).map_or(&[][..], Vec::as_slice);
-        let foreign = foreign::refusal(&self.published.lock().await.foreign, period);
-        if let Some(error) = foreign {
-            return self.hold_for(period, &error).await;
+        if let Some(error) = &agenda.held {
+            return self.hold(agenda, error, outcome).await;
         }
-        if orphans.iter().any(|orphan| orphan.waits(&self.run.accept_smaller, period)) {
-            return self.hold(period, orphans).await;
+        for orphan in &agenda.orphans {
+            outcome.sources.push(self.withdraw(orphan, agenda.period).await?);
         }
-        for orphan in orphans {
-            outcome.sources.push(self.withdraw(orphan, period).await?);
-        }
-        for unit in self.units.of(period) {
-            outcome.sources.push(self.charges(unit, period).await?);
+        for unit in &agenda.units {
+            outcome.sources.push(self.charges(unit, agenda.period).await?);
         }
         outcome.normalizing = seconds(phase);
         let phase = Instant::now();
-        if self.run.project.pipeline.allocation.is_some() && !self.run.stop().is_asked() {
-            outcome.allocation = Some(self.allocation(period).await?);
+        if !self.run.stop().is_asked() {
+            outcome.allocation = self.allocation(agenda, outcome.is_complete()).await?;
         }
-        let certified = self.certificates.contains(&period.to_string());
-        if outcome.computed() || !certified {
-            settle(self.run, period, outcome.is_complete() && !self.run.stop().is_asked(), certified).await?;
+        if outcome.computed() || !agenda.is_certified {
+            let complete = outcome.is_complete() && !self.run.stop().is_asked();
+            settle(self.run, agenda.period, complete, agenda.is_certified)
+                .await
+                .map_err(|error| Error::new(error.kind(), "the month has no certificate").with_source(error))?;
         }
         outcome.allocating = seconds(phase);
-        Ok(outcome)
+        Ok(())
     }
 
     async fn charges(&self, unit: &Unit<'_>, period: BillingPeriod) -> Result<SourceUnitReport> {
@@ -282,11 +291,15 @@ impl Work<'_> {
             }
         };
         let seconds = work.seconds();
-        if outcome.is_ok() {
-            let decisive = &self.decisive;
-            let configuration = decisive.charges_configuration(source, period);
-            self.remember(&work, configuration, decisive.charges_sql(unit.source.format), None).await?;
-        }
+        let outcome = match outcome {
+            Ok(report) => {
+                let decisive = &self.decisive;
+                let configuration = decisive.charges_configuration(source, period);
+                let decided = decisive.of_charges(unit.source.format);
+                self.remember(&work, configuration, decided, None).await.map(|()| report)
+            }
+            failed => failed,
+        };
         self.ledger.end(work, outcome.as_ref().err()).await?;
         let mut outcome = outcome.unwrap_or_else(|error| {
             log(&error, Some(source), period);
@@ -302,41 +315,60 @@ impl Work<'_> {
         Ok(outcome)
     }
 
-    async fn allocation(&self, period: BillingPeriod) -> Result<AllocationReport> {
-        let (reasons, charges, before) = {
-            let published = self.published.lock().await;
-            (
-                published.allocation_reasons(&self.decisive, period, self.survey.as_ref()),
-                published.charge_digests(period),
-                published.allocation(period).cloned(),
-            )
+    /// Allocates a period, takes its allocation away, or leaves it alone. `complete` says whether the
+    /// charges of every source are there.
+    async fn allocation(&self, agenda: &PeriodAgenda<'_>, complete: bool) -> Result<Option<AllocationReport>> {
+        let period = agenda.period;
+        let mut reasons = match &agenda.allocation {
+            AllocationAgenda::None => return Ok(None),
+            AllocationAgenda::Withdraw(reason) => return self.withdraw_allocation(agenda, reason).await.map(Some),
+            AllocationAgenda::Compute { reasons, .. } => reasons.clone(),
         };
-        if let Some(before) = before.as_ref().filter(|_| charges.is_empty()) {
-            return self.withdraw_allocation(before, period).await;
+        let (charges, before, has_charges) = {
+            let published = self.published.lock().await;
+            let changed = published.changed_charges(period, &[]);
+            reasons.extend(changed.filter(|changed| !reasons.contains(changed)));
+            let before = published.allocation(period).cloned();
+            (published.charge_digests(period), before, published.has_charges(period, &[]))
+        };
+        if !has_charges && !self.table_has_charges(period).await? {
+            // With a source that failed the allocation fails as well and says why; a month without any
+            // charges has nothing to allocate.
+            if !agenda.allocated.is_empty() {
+                let reason = "no charges of this month are published any more";
+                return self.withdraw_allocation(agenda, reason).await.map(Some);
+            }
+            if complete {
+                return Ok(None);
+            }
         }
         let Some(allocation) = self.allocation.as_ref().filter(|_| !reasons.is_empty()) else {
             let mut report = AllocationReport { status: Status::UpToDate, ..AllocationReport::empty(period) };
             if let Some(before) = before {
                 remembered(&mut report, &before);
             }
-            return Ok(report);
+            return Ok(Some(report));
         };
         self.progress.start(&format!("{period} allocation"));
         let (work, outcome) = loop {
             let mut work = self.ledger.begin(ALLOCATED_CHARGES, None, period, &reasons).await?;
             work.charges.clone_from(&charges);
             let (publishing, was_frugal) = (work.publishing.clone(), self.run.is_frugal());
-            let allocated = allocation.period(period, before.as_ref(), &self.ledger, &mut work);
+            let allocated = allocation.period(period, before.as_ref(), &agenda.allocated, &self.ledger, &mut work);
             let outcome = self.run.stop().or(&publishing, allocated).await;
             if !self.run.is_short(&outcome, was_frugal) {
                 break (work, outcome);
             }
         };
         let seconds = work.seconds();
-        if let Ok(report) = &outcome {
-            let configuration = self.decisive.allocation_configuration(period);
-            self.remember(&work, configuration, self.decisive.allocation_sql(), Some(report)).await?;
-        }
+        let outcome = match outcome {
+            Ok(report) => {
+                let configuration = self.decisive.allocation_configuration(period);
+                let decided = self.decisive.of_allocation();
+                self.remember(&work, configuration, decided, Some(&report)).await.map(|()| report)
+            }
+            failed => failed,
+        };
         self.ledger.end(work, outcome.as_ref().err()).await?;
         let mut outcome = outcome.unwrap_or_else(|error| {
             log(&error, None, period);
@@ -345,7 +377,14 @@ impl Work<'_> {
         outcome.seconds = seconds;
         outcome.reasons = reasons;
         self.progress.done(0, outcome.rows);
-        Ok(outcome)
+        Ok(Some(outcome))
+    }
+
+    /// Whether the table holds charges of a period, whatever the index says.
+    async fn table_has_charges(&self, period: BillingPeriod) -> Result<bool> {
+        let spec = self.run.tables.spec(FOCUS_CHARGES)?;
+        let filter = [("x_BillingPeriod".to_owned(), period.to_string())];
+        Ok(self.run.destination.sink.current_version(&spec, &filter).await?.is_some())
     }
 
     /// Notes in the index what is published now and what it was made from.
@@ -353,7 +392,7 @@ impl Work<'_> {
         &self,
         work: &UnitWork,
         configuration_digest: String,
-        sql_digest: String,
+        (sql, contracts): (&str, &str),
         allocation: Option<&AllocationReport>,
     ) -> Result<()> {
         let entry = &work.entry;
@@ -363,10 +402,14 @@ impl Work<'_> {
             input_digest: entry.input_digest.clone().unwrap_or_default(),
             delivery: entry.manifest.clone(),
             configuration_digest,
-            sql_digest,
+            sql_digest: sql.to_owned(),
+            contract_digest: contracts.to_owned(),
             engine_version: ENGINE_VERSION.to_owned(),
             computed_from: work.charges.clone(),
-            telemetry: self.survey.as_ref().map(|it| it.fingerprints(&work.telemetry_spans)).unwrap_or_default(),
+            telemetry: match &self.telemetry {
+                Ok(survey) => survey.fingerprints(&work.telemetry_spans),
+                Err(_) => BTreeMap::new(),
+            },
             telemetry_spans: work.telemetry_spans.clone(),
             withdrawn: false,
             high_water: work.mark.clone(),

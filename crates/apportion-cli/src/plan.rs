@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use apportion_sinks::units::{SourceIndex, TelemetryIndex};
-use apportion_spec::{BillingPeriod, Result};
+use apportion_spec::{Error, Result};
 use serde::Serialize;
 
 use crate::accept::Accepted;
+use crate::agenda::{Agenda, AllocationAgenda, PeriodAgenda, Situation, folder};
 use crate::args::RunArgs;
 use crate::changes::{Decisive, Published};
 use crate::destination::OpenDestination;
@@ -16,9 +17,9 @@ use crate::output::{self, columns, size};
 use crate::owner;
 use crate::project::{EffectiveLimits, PeriodSelection, Project};
 use crate::survey::TelemetrySurvey;
-use crate::tables::{FOCUS_CHARGES, PUBLISHED, RECONCILIATION, REPORTING_CHARGES, Tables};
+use crate::tables::Tables;
 use crate::units::{OpenSources, Unit, Units, bytes, version};
-use crate::withdraw::{Orphan, names, orphans};
+use crate::withdraw::Orphan;
 
 #[derive(Debug, Serialize)]
 struct PlannedUnit {
@@ -26,13 +27,28 @@ struct PlannedUnit {
     source: String,
     format: &'static str,
     cost_basis: &'static str,
-    /// Why it would be read; empty when it is up to date.
+    action: UnitAction,
+    /// Why it is to be read; empty when it is up to date.
     reasons: Vec<String>,
     objects: Vec<String>,
     bytes: u64,
     manifest: Option<String>,
     notes: Vec<String>,
     error: Option<String>,
+}
+
+/// What would become of a unit of charges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum UnitAction {
+    /// It is left alone.
+    None,
+    /// It is read and, unless it fails or becomes too small, published.
+    Read,
+    /// Its month is held back.
+    Wait,
+    /// Its objects cannot be found.
+    Fail,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,7 +58,12 @@ struct PlanReport {
     units: Vec<PlannedUnit>,
     allocations: Vec<PlannedAllocation>,
     rules: Vec<PlannedRule>,
+    /// Partitions that would be written.
     writes: Vec<String>,
+    /// Partitions that would be emptied.
+    empties: Vec<String>,
+    /// Billing periods that would get a certificate.
+    certifies: Vec<String>,
     withdrawals: Vec<PlannedWithdrawal>,
     /// Objects in the folders of the tables that no run published; what would be published beside them waits.
     foreign: Vec<ForeignReport>,
@@ -64,8 +85,26 @@ struct PlannedWithdrawal {
 #[derive(Debug, Serialize)]
 struct PlannedAllocation {
     billing_period: String,
-    /// Why it would be computed; empty when it is up to date.
+    action: AllocationAction,
+    /// Why it would be computed or taken away; empty when it is up to date.
     reasons: Vec<String>,
+    error: Option<String>,
+}
+
+/// What would become of an allocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum AllocationAction {
+    /// It is left alone.
+    None,
+    /// It is computed.
+    Compute,
+    /// It is computed if the charges that are read again turn out otherwise.
+    ComputeIfChargesChange,
+    /// It is taken away.
+    Withdraw,
+    /// Its month is held back.
+    Wait,
 }
 
 #[derive(Debug, Serialize)]
@@ -87,7 +126,8 @@ pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
     crate::check::expressions(&project)?;
     let selection = PeriodSelection::try_new(args, &project.pipeline, chrono::Utc::now().date_naive())?;
     let (models, _) = project.models()?;
-    let decisive = Decisive { pipeline: &project.pipeline, models: &models };
+    let tables = Tables::new(Some(&project.pipeline));
+    let decisive = Decisive::try_new(&project.pipeline, &models, &tables)?;
     let destination = OpenDestination::open(Some(&project), args.destination.as_deref(), args.table_format).await?;
     let owned = owner::check(&project, &destination.place, args.take_over).await?;
     let accepted = Accepted::try_new(&args.accept_smaller, &destination.place).await?;
@@ -96,26 +136,36 @@ pub(crate) async fn plan(args: &RunArgs) -> Result<ExitStatus> {
     let sources = OpenSources::open(&project, &args.source, &limits, &known).await?;
     let published = Published::read(&destination, args.force).await?;
     let units = sources.discover(&selection, &published, &decisive).await?;
-    let remembered = TelemetryIndex::read(&destination.place).await?;
-    let survey = TelemetrySurvey::take(&project, &remembered).await.ok();
-    let tables = Tables::new(Some(&project.pipeline));
-    let orphans = orphans(&project.pipeline, &destination, &tables, &published, &selection).await?;
-    let periods = units.periods().into_iter().chain(orphans.keys().copied()).collect();
-    accepted.check(&periods, &names(&project.pipeline, &orphans))?;
-    let mut report = describe(&project, &units, &published, &decisive, survey.as_ref(), destination.shown);
+    let telemetry = match &project.pipeline.allocation {
+        Some(_) => TelemetrySurvey::take(&project, &TelemetryIndex::read(&destination.place).await?).await,
+        None => Ok(TelemetrySurvey::default()),
+    };
+    let situation = Situation {
+        pipeline: &project.pipeline,
+        destination: &destination,
+        tables: &tables,
+        published: &published,
+        decisive: &decisive,
+        selection: &selection,
+        telemetry: &telemetry,
+        accepted: &accepted,
+    };
+    let agenda = situation.agenda(&units).await?;
+    let mut report = describe(&project, &units, &agenda, telemetry.as_ref().err(), destination.shown.clone());
+    report.foreign = published.foreign.iter().map(ForeignReport::from).collect();
     report.notes.splice(0..0, owned.notes);
-    report.withdrawals = withdrawals(&orphans, &accepted);
     let printed = output::report(args.format, &report, render);
-    let failed = !report.unlisted.is_empty() || report.units.iter().any(|unit| unit.error.is_some());
+    let failed = !report.unlisted.is_empty()
+        || report.units.iter().any(|unit| unit.error.is_some())
+        || report.allocations.iter().any(|allocation| allocation.error.is_some());
     Ok(output::settled(if failed { ExitStatus::UnitFailed } else { ExitStatus::Success }, printed))
 }
 
 fn describe(
     project: &Project,
     units: &Units<'_>,
-    published: &Published,
-    decisive: &Decisive<'_>,
-    survey: Option<&TelemetrySurvey>,
+    agenda: &Agenda<'_>,
+    telemetry: Option<&Error>,
     destination: String,
 ) -> PlanReport {
     let allocation = project.pipeline.allocation.as_ref();
@@ -126,54 +176,53 @@ fn describe(
         when: rule.when.as_ref().map_or_else(|| "always".to_owned(), |when| when.text.clone()),
         drivers: rule.method.drivers().into_iter().map(str::to_owned).collect(),
     });
-    let mut allocations = Vec::new();
-    for period in units.periods().into_iter().filter(|_| allocation.is_some()) {
-        let mut reasons = published.allocation_reasons(decisive, period, survey);
-        let read: Vec<&str> = units.of(period).filter(|it| it.found().is_some()).map(Unit::source_name).collect();
-        if !read.is_empty() && published.allocation(period).is_some() {
-            reasons.push(format!("the charges of {} are read again and may change", read.join(", ")));
-        }
-        allocations.push(PlannedAllocation { billing_period: period.to_string(), reasons });
-    }
+    let periods = || agenda.periods.values();
+    let reports = project.pipeline.reporting.is_some();
     PlanReport {
         pipeline: project.pipeline.name.clone(),
         destination,
-        writes: writes(units, &allocations, project.pipeline.reporting.is_some()),
-        units: units.all().iter().map(planned).collect(),
-        allocations,
+        units: periods()
+            .flat_map(|period| period.units.iter().map(|unit| planned(unit, period.held.is_some())))
+            .collect(),
+        allocations: periods().filter_map(|period| planned_allocation(period, telemetry)).collect(),
         rules: rules.collect(),
-        withdrawals: Vec::new(),
-        foreign: published.foreign.iter().map(ForeignReport::from).collect(),
+        writes: periods().flat_map(|period| period.writes(reports)).map(|it| folder(&it)).collect(),
+        empties: periods().flat_map(|period| period.empties(reports)).map(|it| folder(&it)).collect(),
+        certifies: periods().filter(|it| it.certifies()).map(|it| it.period.to_string()).collect(),
+        withdrawals: periods().flat_map(withdrawals).collect(),
+        foreign: Vec::new(),
         unlisted: units.unlisted.iter().map(|(name, error)| (name.clone(), error.to_string())).collect(),
         notes: units.notes.clone(),
     }
 }
 
-fn withdrawals(orphans: &BTreeMap<BillingPeriod, Vec<Orphan>>, given: &Accepted) -> Vec<PlannedWithdrawal> {
-    let all = orphans.iter().flat_map(|(period, orphans)| orphans.iter().map(move |orphan| (period, orphan)));
-    all.map(|(period, orphan)| {
-        let accepted = !orphan.waits(given, *period);
-        PlannedWithdrawal {
-            billing_period: period.to_string(),
-            source: orphan.source.clone(),
-            accepted,
-            message: if accepted {
-                format!("what it published would be withdrawn, because {}", orphan.reason)
-            } else {
-                orphan.held(*period).message().to_owned()
-            },
-        }
-    })
-    .collect()
+fn withdrawals(agenda: &PeriodAgenda<'_>) -> Vec<PlannedWithdrawal> {
+    let planned = |orphan: &Orphan| PlannedWithdrawal {
+        billing_period: agenda.period.to_string(),
+        source: orphan.source.clone(),
+        accepted: agenda.held.is_none(),
+        message: match &agenda.held {
+            Some(_) if orphan.waits => orphan.held(agenda.period).message().to_owned(),
+            Some(waits) => waits.message().to_owned(),
+            None => format!("what it published would be withdrawn, because {}", orphan.reason),
+        },
+    };
+    agenda.orphans.iter().map(planned).collect()
 }
 
-fn planned(unit: &Unit<'_>) -> PlannedUnit {
+fn planned(unit: &Unit<'_>, is_held: bool) -> PlannedUnit {
     let found = unit.found();
     PlannedUnit {
         billing_period: unit.period.to_string(),
         source: unit.source.name.clone(),
         format: unit.source.format.as_str(),
         cost_basis: unit.source.cost_basis_in(unit.period).as_str(),
+        action: match found {
+            _ if unit.is_up_to_date() => UnitAction::None,
+            _ if is_held => UnitAction::Wait,
+            Some(_) => UnitAction::Read,
+            None => UnitAction::Fail,
+        },
         reasons: unit.reasons().to_vec(),
         objects: found.map_or_else(Vec::new, |it| it.objects.iter().map(|object| unit.reader.name(object)).collect()),
         bytes: found.map_or(0, bytes),
@@ -183,27 +232,39 @@ fn planned(unit: &Unit<'_>) -> PlannedUnit {
     }
 }
 
-/// Partitions that would be written.
-fn writes(units: &Units<'_>, allocations: &[PlannedAllocation], reports: bool) -> Vec<String> {
-    let mut writes = Vec::new();
-    for unit in units.all().iter().filter(|unit| unit.found().is_some()) {
-        writes.push(format!("{FOCUS_CHARGES}/x_Source={}/x_BillingPeriod={}/", unit.source.name, unit.period));
-        let place = format!("x_Source={}/x_BillingPeriod={}/", unit.source.name, unit.period);
-        writes.push(format!("{RECONCILIATION}/x_Stage=normalization/{place}"));
-    }
-    for allocation in allocations.iter().filter(|allocation| !allocation.reasons.is_empty()) {
-        let period = &allocation.billing_period;
-        let tables = PUBLISHED.iter().filter(|table| !matches!(**table, FOCUS_CHARGES | RECONCILIATION));
-        let tables = tables.filter(|table| reports || **table != REPORTING_CHARGES);
-        writes.extend(tables.map(|table| format!("{table}/x_BillingPeriod={period}/")));
-        writes.push(format!("{RECONCILIATION}/x_Stage=allocation/x_Source=*/x_BillingPeriod={period}/"));
-    }
-    writes
+fn planned_allocation(agenda: &PeriodAgenda<'_>, telemetry: Option<&Error>) -> Option<PlannedAllocation> {
+    let waits = agenda.held.as_ref().filter(|_| agenda.is_open());
+    let (action, reasons) = match (&agenda.allocation, waits) {
+        (AllocationAgenda::None, _) => return None,
+        (_, Some(waits)) => (AllocationAction::Wait, vec![waits.message().to_owned()]),
+        (AllocationAgenda::Withdraw(reason), None) => (AllocationAction::Withdraw, vec![reason.clone()]),
+        (AllocationAgenda::Compute { reasons, read_again }, None) => {
+            let mut all = reasons.clone();
+            if !read_again.is_empty() {
+                all.push(format!("the charges of {} are read again and may change", read_again.join(", ")));
+            }
+            let action = match (reasons.is_empty(), read_again.is_empty()) {
+                (true, true) => AllocationAction::None,
+                (true, false) => AllocationAction::ComputeIfChargesChange,
+                (false, _) => AllocationAction::Compute,
+            };
+            (action, all)
+        }
+    };
+    let fails = telemetry.filter(|_| action == AllocationAction::Compute);
+    Some(PlannedAllocation {
+        billing_period: agenda.period.to_string(),
+        action,
+        reasons,
+        error: fails.map(ToString::to_string),
+    })
 }
 
 fn render(report: &PlanReport) -> String {
     let (to_read, rest): (Vec<&PlannedUnit>, Vec<&PlannedUnit>) =
-        report.units.iter().partition(|unit| !unit.reasons.is_empty() || unit.error.is_some());
+        report.units.iter().partition(|unit| matches!(unit.action, UnitAction::Read | UnitAction::Fail));
+    let (waiting, rest): (Vec<&PlannedUnit>, Vec<&PlannedUnit>) =
+        rest.into_iter().partition(|unit| unit.action == UnitAction::Wait);
     let rows: Vec<Vec<String>> = to_read
         .iter()
         .map(|unit| {
@@ -228,9 +289,17 @@ fn render(report: &PlanReport) -> String {
             text.push_str(&format!("\n  {} {}: {note}", unit.billing_period, unit.source));
         }
     }
+    for unit in waiting {
+        text.push_str(&format!("\n  {} {}: waits with its month", unit.billing_period, unit.source));
+    }
     for allocation in report.allocations.iter().filter(|allocation| !allocation.reasons.is_empty()) {
+        let lead = match allocation.action {
+            AllocationAction::Withdraw => "would be withdrawn, because ",
+            AllocationAction::Wait => "",
+            _ => "because ",
+        };
         let because = allocation.reasons.join("; ");
-        text.push_str(&format!("\n  {} allocation: because {because}", allocation.billing_period));
+        text.push_str(&format!("\n  {} allocation: {lead}{because}", allocation.billing_period));
     }
     let allocated = report.allocations.iter().filter(|allocation| allocation.reasons.is_empty()).count();
     if !rest.is_empty() || allocated > 0 {
@@ -265,6 +334,9 @@ fn render(report: &PlanReport) -> String {
             .collect();
         text.push_str("\n\n");
         text.push_str(&columns(&["Rules, first match wins", "stage", "method", "drivers", "when"], &rows));
+    }
+    if !report.empties.is_empty() {
+        text.push_str(&format!("\n\nWould empty\n  {}", report.empties.join("\n  ")));
     }
     let writes = if report.writes.is_empty() { "nothing".to_owned() } else { report.writes.join("\n  ") };
     text.push_str(&format!("\n\nWould write to {}\n  {writes}\nNothing was written.", report.destination));

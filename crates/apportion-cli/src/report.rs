@@ -31,6 +31,9 @@ pub(crate) struct RunReport {
     pub(crate) foreign: Vec<ForeignReport>,
     /// Allocation per billing period.
     pub(crate) allocations: Vec<AllocationReport>,
+    /// What failed beside the units: by billing period what kept it from being withdrawn, held or
+    /// certified, and `run ledger`.
+    pub(crate) failures: BTreeMap<String, Failure>,
     /// What the reader should know about the run as a whole.
     pub(crate) notes: Vec<String>,
     /// Whether the run was asked to stop before it was done.
@@ -232,7 +235,7 @@ impl RunReport {
         let allocations = self.allocations.iter().filter_map(|unit| unit.error.as_ref());
         let foreign = self.foreign.iter().any(|it| it.counted).then_some(ExitStatus::CheckFailed);
         let stopped = self.stopped.then_some(ExitStatus::Stopped);
-        let failures = sources.chain(allocations).chain(self.unlisted.values());
+        let failures = sources.chain(allocations).chain(self.unlisted.values()).chain(self.failures.values());
         failures.map(|failure| failure.status).chain(stopped).chain(foreign).max().unwrap_or(ExitStatus::Success)
     }
 }

@@ -14,7 +14,6 @@ use apportion_sinks::ledger::PublishedEntry;
 use apportion_sinks::{DestinationLock, LockOwner, LockTiming, PublishUnit, Published as Publication};
 use apportion_spec::{Error, ErrorKind, Result};
 use datafusion::prelude::SessionContext;
-use sha2::{Digest, Sha256};
 
 use crate::accept::Accepted;
 use crate::args::{BackfillArgs, Outputs, RunArgs};
@@ -26,7 +25,7 @@ use crate::observe;
 use crate::output;
 use crate::owner;
 use crate::periods;
-use crate::project::{EffectiveLimits, PeriodSelection, Project, hex};
+use crate::project::{EffectiveLimits, PeriodSelection, Project};
 use crate::report::RunReport;
 use crate::stop::Stop;
 use crate::summary;
@@ -174,6 +173,14 @@ impl Run {
         self.frugal.load(Ordering::SeqCst)
     }
 
+    /// Checks that no other run took the destination over.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`] when one did.
+    pub(crate) async fn is_ours(&self) -> Result<()> {
+        self.lock.verify().await
+    }
+
     /// Publishes a checked partition, as long as the destination is ours, and notes it.
     ///
     /// # Errors
@@ -199,23 +206,12 @@ pub(crate) fn seconds(since: Instant) -> f64 {
 
 /// Digest of every SQL model.
 pub(crate) fn sql_digest(models: &ModelGraph) -> String {
-    let mut digest = Sha256::new();
-    for model in models.models() {
-        digest.update(&model.name);
-        digest.update(&model.sql);
-    }
-    hex(&digest.finalize())
+    models.digest_of(models.models().map(|model| model.name.as_str()))
 }
 
 /// Digest of every SQL model and seed.
 fn mapping_digest(models: &ModelGraph) -> String {
-    let mut digest = Sha256::new();
-    digest.update(sql_digest(models));
-    for (name, text) in models.seed_texts() {
-        digest.update(name);
-        digest.update(text);
-    }
-    hex(&digest.finalize())
+    models.digest_of(models.models().map(|model| model.name.as_str()).chain(models.seeds()))
 }
 
 /// Sortable by time, unique enough for one writer per destination.

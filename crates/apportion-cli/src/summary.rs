@@ -53,6 +53,7 @@ fn up_to_date(text: &mut String, report: &RunReport) {
         let all = sources == report.sources.len()
             && allocations == report.allocations.len()
             && report.unlisted.is_empty()
+            && report.failures.is_empty()
             && report.foreign.is_empty();
         let lead = if all { "Everything is up to date" } else { "Up to date" };
         let _ = writeln!(text, "{lead}: {sources} months of charges, {allocations} allocations\n");
@@ -189,7 +190,8 @@ fn failures(text: &mut String, report: &RunReport) {
     });
     let unlisted = report.unlisted.iter().map(|(source, error)| format!("  {source}: {}", error.message));
     let foreign = report.foreign.iter().filter(|it| it.counted).map(|it| format!("  {}: {}", it.object, it.message));
-    let lines: Vec<String> = foreign.chain(unlisted).chain(sources).chain(allocations).collect();
+    let others = report.failures.iter().map(|(what, error)| format!("  {what}: {}", error.message));
+    let lines: Vec<String> = foreign.chain(unlisted).chain(sources).chain(allocations).chain(others).collect();
     if !lines.is_empty() {
         let lead = if report.stopped { "Stopped or failed" } else { "Failed or held back" };
         let _ = writeln!(text, "{lead}; what was published before is untouched\n{}\n", lines.join("\n"));

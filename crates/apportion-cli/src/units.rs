@@ -146,11 +146,6 @@ impl<'a> Units<'a> {
         self.units.iter().filter(move |unit| unit.period == period)
     }
 
-    /// Every unit, by period and source.
-    pub(crate) fn all(&self) -> &[Unit<'a>] {
-        &self.units
-    }
-
     /// How many are to be done.
     pub(crate) fn to_do(&self) -> usize {
         self.units.iter().filter(|unit| !unit.is_up_to_date()).count()

@@ -11,15 +11,13 @@ use apportion_sinks::units::PublishedUnit;
 use apportion_sinks::{Format, PartitionValues, Provenance, PublishUnit};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Pipeline, Result, did_you_mean};
 
-use crate::accept::Accepted;
+use crate::agenda::Situation;
 use crate::changes::Published;
-use crate::destination::OpenDestination;
 use crate::ledger::UnitWork;
 use crate::money::Money;
 use crate::output::{amount, grouped};
-use crate::project::PeriodSelection;
 use crate::run::Run;
-use crate::tables::{FOCUS_CHARGES, PUBLISHED, RECONCILIATION, Tables};
+use crate::tables::{FOCUS_CHARGES, PUBLISHED, RECONCILIATION};
 
 /// Charges of one source in one billing period that nothing accounts for.
 #[derive(Debug, Clone)]
@@ -30,21 +28,80 @@ pub(crate) struct Orphan {
     pub(crate) reason: String,
     /// What they are, as far as it is remembered.
     what: String,
-    /// Whether nothing is to be decided: their withdrawal began, or they are gone already.
-    pub(crate) decided: bool,
+    /// Whether a person has to decide what becomes of them: their withdrawal did not begin, they are
+    /// there, and nobody accepted it.
+    pub(crate) waits: bool,
 }
 
-/// The published charges of the selected periods that the pipeline does not account for.
-///
-/// # Errors
-/// Those of the destination's store.
-pub(crate) async fn orphans(
-    pipeline: &Pipeline,
-    destination: &OpenDestination,
-    tables: &Tables,
-    published: &Published,
-    selection: &PeriodSelection,
-) -> Result<BTreeMap<BillingPeriod, Vec<Orphan>>> {
+/// A table, and one of its partitions.
+pub(crate) type Partition = (&'static str, PartitionValues);
+
+/// What is published and not accounted for.
+#[derive(Debug, Default)]
+pub(crate) struct Unaccounted {
+    /// The published charges of the selected periods that the pipeline does not account for.
+    pub(crate) charges: BTreeMap<BillingPeriod, Vec<Orphan>>,
+    /// Partitions of allocations that the index does not account for.
+    pub(crate) partitions: BTreeMap<BillingPeriod, Vec<Partition>>,
+}
+
+impl Unaccounted {
+    /// Compares what lies there with the pipeline and the index.
+    ///
+    /// # Errors
+    /// Those of the destination's store.
+    pub(crate) async fn find(situation: &Situation<'_>) -> Result<Self> {
+        Ok(Self { charges: orphans(situation).await?, partitions: partitions(situation).await? })
+    }
+
+    /// The partitions that hold something of the allocation of a period.
+    pub(crate) fn allocated(&self, published: &Published, period: BillingPeriod) -> Vec<Partition> {
+        let mut all = published.allocation(period).map(held).unwrap_or_default();
+        all.extend(self.partitions.get(&period).into_iter().flatten().cloned());
+        all
+    }
+}
+
+/// The partitions that hold a unit.
+fn held(unit: &PublishedUnit) -> Vec<Partition> {
+    let entries = unit.published.iter().filter(|entry| !entry.objects.is_empty());
+    let table = |name: &str| PUBLISHED.into_iter().find(|table| *table == name);
+    entries.filter_map(|entry| Some((table(&entry.table)?, entry.partition.clone()))).collect()
+}
+
+async fn partitions(situation: &Situation<'_>) -> Result<BTreeMap<BillingPeriod, Vec<Partition>>> {
+    let Situation { destination, published, .. } = situation;
+    let of_allocation = |(table, partition): &Partition| match *table {
+        FOCUS_CHARGES => false,
+        RECONCILIATION => partition.iter().any(|(column, stage)| column == "x_Stage" && stage == "allocation"),
+        _ => true,
+    };
+    let mut unaccounted = BTreeMap::new();
+    let mut current: BTreeMap<&str, BTreeSet<PartitionValues>> = BTreeMap::new();
+    for (table, partition) in published.partitions_listed().into_iter().filter(of_allocation) {
+        let value = partition.iter().find(|(column, _)| column == "x_BillingPeriod");
+        let Some(period) = value.and_then(|(_, period)| period.parse().ok()) else { continue };
+        let known = published.allocation(period).map(held).unwrap_or_default();
+        if known.contains(&(table, partition.clone())) {
+            continue;
+        }
+        // Objects of a Delta table stay for a while after no version holds them any more.
+        if destination.sink.format() == Format::Delta {
+            if !current.contains_key(table) {
+                let objects = destination.sink.read_objects(&situation.tables.spec(table)?, &[]).await?;
+                current.insert(table, objects.into_iter().map(|object| object.partition).collect());
+            }
+            if !current.get(table).is_some_and(|partitions| partitions.contains(&partition)) {
+                continue;
+            }
+        }
+        unaccounted.entry(period).or_insert_with(Vec::new).push((table, partition));
+    }
+    Ok(unaccounted)
+}
+
+async fn orphans(situation: &Situation<'_>) -> Result<BTreeMap<BillingPeriod, Vec<Orphan>>> {
+    let Situation { pipeline, destination, tables, published, selection, .. } = situation;
     let mut orphans: BTreeMap<BillingPeriod, Vec<Orphan>> = BTreeMap::new();
     let listed = published.charges_listed();
     let found: BTreeSet<(String, BillingPeriod)> =
@@ -75,8 +132,9 @@ pub(crate) async fn orphans(
         let there = current.contains(&(source.clone(), period));
         if there || unit.is_some() {
             let decided = !there || unit.is_some_and(|unit| unit.withdrawn);
+            let waits = !decided && !situation.accepted.accepts(period, &source);
             let what = unit.map_or_else(|| "charges".to_owned(), described);
-            orphans.entry(period).or_default().push(Orphan { source, reason, what, decided });
+            orphans.entry(period).or_default().push(Orphan { source, reason, what, waits });
         }
     }
     Ok(orphans)
@@ -112,11 +170,6 @@ pub(crate) fn names(pipeline: &Pipeline, orphans: &BTreeMap<BillingPeriod, Vec<O
 }
 
 impl Orphan {
-    /// Whether a person has to decide what becomes of it.
-    pub(crate) fn waits(&self, accepted: &Accepted, period: BillingPeriod) -> bool {
-        !self.decided && !accepted.accepts(period, &self.source)
-    }
-
     /// Why the month is held back.
     pub(crate) fn held(&self, period: BillingPeriod) -> Error {
         Error::new(
@@ -135,7 +188,7 @@ impl Orphan {
     }
 
     /// The partitions that only its charges fill.
-    pub(crate) fn partitions(&self, period: BillingPeriod) -> Vec<(&'static str, PartitionValues)> {
+    pub(crate) fn partitions(&self, period: BillingPeriod) -> Vec<Partition> {
         let of = |more: Option<&str>| {
             let stage = more.map(|stage| ("x_Stage".to_owned(), stage.to_owned()));
             let own = [("x_Source", self.source.clone()), ("x_BillingPeriod", period.to_string())];
@@ -149,19 +202,12 @@ impl Orphan {
     }
 }
 
-/// The partitions of a period's allocation that an earlier run filled and this one did not.
-pub(crate) fn left_over(before: &PublishedUnit, work: &UnitWork) -> Vec<(&'static str, PartitionValues)> {
-    let filled = |table: &str, partition: &PartitionValues| {
-        work.entry.published.iter().any(|entry| entry.table == table && entry.partition == *partition)
+/// Those of the partitions that hold something which this unit did not fill again.
+pub(crate) fn left_over(allocated: &[Partition], work: &UnitWork) -> Vec<Partition> {
+    let filled = |(table, partition): &Partition| {
+        work.entry.published.iter().any(|entry| entry.table == *table && entry.partition == *partition)
     };
-    let mut left = Vec::new();
-    for entry in before.published.iter().filter(|entry| !entry.objects.is_empty()) {
-        let table = PUBLISHED.into_iter().find(|table| *table == entry.table);
-        if let Some(table) = table.filter(|table| !filled(table, &entry.partition)) {
-            left.push((table, entry.partition.clone()));
-        }
-    }
-    left
+    allocated.iter().filter(|partition| !filled(partition)).cloned().collect()
 }
 
 /// Empties partitions, each in one step.
@@ -170,7 +216,7 @@ pub(crate) fn left_over(before: &PublishedUnit, work: &UnitWork) -> Vec<(&'stati
 /// Those of publishing.
 pub(crate) async fn empty(
     run: &Run,
-    partitions: Vec<(&'static str, PartitionValues)>,
+    partitions: Vec<Partition>,
     provenance: &Provenance,
     work: &mut UnitWork,
 ) -> Result<()> {

@@ -39,6 +39,9 @@ pub struct Certificate {
     pub run_id: String,
     /// Version of the program.
     pub engine_version: String,
+    /// Versions of the libraries that compute and write.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub libraries: String,
     /// SHA-256 of the pipeline file; [`read_configuration`] finds its text.
     pub configuration_digest: String,
     /// Digest of the SQL models.

@@ -33,6 +33,9 @@ pub struct RunEntry {
     pub pipeline: String,
     /// Version of the program.
     pub engine_version: String,
+    /// Versions of the libraries that compute and write.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub libraries: String,
     /// Why the run was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

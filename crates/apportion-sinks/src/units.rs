@@ -54,6 +54,8 @@ pub struct PublishedUnit {
     pub configuration_digest: String,
     /// Digest of the SQL models that decide about the unit.
     pub sql_digest: String,
+    /// Digest of the contracts of the tables that hold the unit.
+    pub contract_digest: String,
     /// Version of the program.
     pub engine_version: String,
     /// Digest of the charges by source that the unit was computed from.

@@ -12,6 +12,7 @@ use apportion_spec::{BillingPeriod, Result};
 
 use super::recompute::Recomputation;
 use super::versions::{ChargesVersion, Version};
+use crate::changes::functions;
 
 /// What may make a number change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +85,7 @@ pub(super) fn changed_sources<'a>(older: &'a Version, newer: &'a Version) -> Vec
 
 /// What a unit was computed with, apart from its input.
 fn program(provenance: &Provenance) -> (&str, &str) {
-    (&provenance.sql_digest, &provenance.engine_version)
+    (&provenance.sql_digest, functions(&provenance.engine_version))
 }
 
 /// The steps from the older to the newer version; at least one. Adds to `notes` what is uncertain.

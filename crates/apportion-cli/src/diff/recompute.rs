@@ -15,7 +15,7 @@ use datafusion::prelude::SessionContext;
 
 use super::snapshot::{Breakdown, Snapshot};
 use super::versions::{ChargesVersion, Version, charges_partition, objects};
-use crate::changes::{ENGINE_VERSION, of_objects};
+use crate::changes::{ENGINE_VERSION, of_objects, same_functions};
 use crate::check::plan_rules;
 use crate::destination::OpenDestination;
 use crate::project::{EffectiveLimits, Project};
@@ -132,7 +132,7 @@ impl Recomputation<'_> {
     /// Those of the store.
     pub(super) async fn obstacle(&self, older: &Version, newer: &Version) -> Result<Option<Obstacle>> {
         let provenance = &newer.provenance;
-        if provenance.sql_digest != self.sql_digest || provenance.engine_version != ENGINE_VERSION {
+        if provenance.sql_digest != self.sql_digest || !same_functions(&provenance.engine_version, ENGINE_VERSION) {
             return Ok(Some(format!("version {} was written by another version of the program", newer.number)));
         }
         if let Err(reason) = recorded(older).and_then(|()| recorded(newer)) {

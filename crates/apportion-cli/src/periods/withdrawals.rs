@@ -1,72 +1,40 @@
 //! Months with published charges that the pipeline does not account for: held back, or rid of them.
 
-use apportion_sinks::PartitionValues;
-use apportion_sinks::units::{PublishedUnit, unit_key};
-use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+use apportion_sinks::units::unit_key;
+use apportion_spec::{BillingPeriod, Error, Result};
 
 use super::{Outcome, Work, log};
+use crate::agenda::{AllocationAgenda, PeriodAgenda};
 use crate::ledger::UnitWork;
 use crate::report::{AllocationReport, Failure, SourceUnitReport, Status};
 use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES};
-use crate::units::Unit;
-use crate::withdraw::{self, Orphan, left_over};
+use crate::withdraw::{self, Orphan, Partition, left_over};
 
 impl Work<'_> {
-    /// Leaves a month as it is until a person decides about charges that nothing accounts for.
+    /// Leaves a month as it is until a person decides about what lies there, for a reason that concerns
+    /// all of it.
     ///
     /// # Errors
     /// Only those of the ledger.
-    pub(super) async fn hold(&self, period: BillingPeriod, orphans: &[Orphan]) -> Result<Outcome> {
-        let mut outcome = Outcome::default();
-        let waiting = || orphans.iter().filter(|orphan| orphan.waits(&self.run.accept_smaller, period));
-        for orphan in waiting() {
-            let error = orphan.held(period);
-            outcome.sources.push(self.held(&orphan.source, period, &error).await?);
+    pub(super) async fn hold(&self, agenda: &PeriodAgenda<'_>, waits: &Error, outcome: &mut Outcome) -> Result<()> {
+        let period = agenda.period;
+        for orphan in &agenda.orphans {
+            let held = orphan.held(period);
+            let error = if orphan.waits { &held } else { waits };
+            outcome.sources.push(self.held(&orphan.source, period, error).await?);
         }
-        let names: Vec<&str> = waiting().map(|orphan| orphan.source.as_str()).collect();
-        let waits = Error::new(
-            ErrorKind::Held,
-            format!("waits until it is decided what becomes of the published charges of {}", names.join(", ")),
-        );
-        for unit in self.units.of(period) {
+        for unit in &agenda.units {
             outcome.sources.push(match unit.is_up_to_date() {
                 true => self.charges(unit, period).await?,
-                false => self.held(Unit::source_name(unit), period, &waits).await?,
+                false => self.held(unit.source_name(), period, waits).await?,
             });
         }
-        if self.run.project.pipeline.allocation.is_some() {
-            outcome.allocation = Some(AllocationReport::failed(period, &waits));
-        }
-        Ok(outcome)
-    }
-
-    /// Leaves what would be published of a month as it is, for a reason that concerns all of it.
-    ///
-    /// # Errors
-    /// Only those of the ledger and the index.
-    pub(super) async fn hold_for(&self, period: BillingPeriod, error: &Error) -> Result<Outcome> {
-        let mut outcome = Outcome::default();
-        let mut waits = false;
-        for unit in self.units.of(period) {
-            outcome.sources.push(match unit.is_up_to_date() {
-                true => self.charges(unit, period).await?,
-                false => self.held(unit.source_name(), period, error).await?,
-            });
-            waits |= !unit.is_up_to_date();
-        }
-        if self.run.project.pipeline.allocation.is_some() {
-            waits |= !self.allocation_reasons(period).await.is_empty();
-            outcome.allocation = Some(match waits {
-                true => AllocationReport::failed(period, error),
-                false => self.allocation(period).await?,
-            });
-        }
-        Ok(outcome)
-    }
-
-    async fn allocation_reasons(&self, period: BillingPeriod) -> Vec<String> {
-        let published = self.published.lock().await;
-        published.allocation_reasons(&self.decisive, period, self.survey.as_ref())
+        outcome.allocation = match &agenda.allocation {
+            AllocationAgenda::None => None,
+            _ if agenda.is_open() => Some(AllocationReport::failed(period, waits)),
+            _ => self.allocation(agenda, true).await?,
+        };
+        Ok(())
     }
 
     async fn held(&self, source: &str, period: BillingPeriod, error: &Error) -> Result<SourceUnitReport> {
@@ -112,19 +80,20 @@ impl Work<'_> {
         Ok(report)
     }
 
-    /// Takes away the allocation of a month that has no charges any more.
+    /// Takes away the allocation of a month.
     ///
     /// # Errors
     /// Only those of the ledger and the index.
     pub(super) async fn withdraw_allocation(
         &self,
-        before: &PublishedUnit,
-        period: BillingPeriod,
+        agenda: &PeriodAgenda<'_>,
+        reason: &str,
     ) -> Result<AllocationReport> {
-        let reason = "no charges of this month are published any more".to_owned();
+        let period = agenda.period;
+        let reason = reason.to_owned();
         let work = self.ledger.begin(ALLOCATED_CHARGES, None, period, std::slice::from_ref(&reason)).await?;
         let key = unit_key(ALLOCATED_CHARGES, None, &period.to_string());
-        let partitions = left_over(before, &work);
+        let partitions = left_over(&agenda.allocated, &work);
         let (seconds, emptied) = self.take_away(work, partitions, &key, None).await?;
         let report = match emptied {
             Ok(()) => AllocationReport { status: Status::Withdrawn, ..AllocationReport::empty(period) },
@@ -140,17 +109,17 @@ impl Work<'_> {
     async fn take_away(
         &self,
         mut work: UnitWork,
-        partitions: Vec<(&'static str, PartitionValues)>,
+        partitions: Vec<Partition>,
         key: &str,
         note: Option<String>,
     ) -> Result<(f64, Result<()>)> {
         let provenance = self.ledger.provenance(self.run, &work);
-        let emptied = withdraw::empty(self.run, partitions, &provenance, &mut work).await;
+        let mut emptied = withdraw::empty(self.run, partitions, &provenance, &mut work).await;
         if emptied.is_ok() {
             work.entry.notes.extend(note);
             let mut published = self.published.lock().await;
             published.forget(key);
-            published.index.write(&self.run.destination.place).await?;
+            emptied = published.index.write(&self.run.destination.place).await;
         }
         let seconds = work.seconds();
         self.ledger.end_withdrawn(work, emptied.as_ref().err()).await?;

@@ -13,7 +13,7 @@ use super::report::{Amount, Finding, PeriodReport, TableReport};
 use super::splits::{self, Outcome};
 use super::{Verifier, objects};
 use crate::certificate::{allocation, by_partition, totals};
-use crate::changes::ENGINE_VERSION;
+use crate::changes::{ENGINE_VERSION, same_functions};
 use crate::check::plan_rules;
 use crate::money::Money;
 use crate::project::Project;
@@ -203,7 +203,8 @@ impl Verifier {
                 context.deregister_table(ALLOCATION_CELLS).map_err(query_error)?;
                 let message = "the charges do not form the cells of the allocated charges";
                 let same_program = certificate.is_some_and(|certificate| {
-                    certificate.sql_digest == self.sql_digest && certificate.engine_version == ENGINE_VERSION
+                    certificate.sql_digest == self.sql_digest
+                        && same_functions(&certificate.engine_version, ENGINE_VERSION)
                 });
                 if same_program {
                     report.findings.push(Finding::new("cell", ALLOCATED_CHARGES, message));

@@ -214,6 +214,70 @@ fn a_withdrawal_killed_at_any_write_is_finished_by_the_next_run() {
 }
 
 #[test]
+fn a_run_killed_in_the_reporting_currency_is_healed_and_the_rate_stays_frozen() {
+    let world = World::new("parquet");
+    let reporting = |rate: &str| {
+        let rates = format!("reporting: {{ currency: EUR, rates: {{ USD: {{ 2026-01: {rate} }} }} }}\n");
+        world.workspace.write("pipeline.yaml", pipeline("s3://acme/", "parquet", &rates).as_bytes());
+    };
+    reporting("0.9");
+    world.run_ok();
+    world.server.put(BUCKET, &bill_key("2026-01"), bill("2026-01", &[("shared", 95.0), ("team-c", 10.5)]));
+    world.server.fault(Fault::FreezeAtWrite {
+        key: "acme/tables/reporting_charges/".to_owned(),
+        after: 0,
+        applied: false,
+    });
+    let mut child = world.spawn(&["run", "pipeline.yaml"]);
+    let begun = Instant::now();
+    while !world.server.is_frozen() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing was published in the reporting currency");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("kill -9");
+    child.wait().expect("end");
+    world.server.clear_faults();
+    // Another rate is refused although the partition is half published.
+    reporting("0.8");
+    let refused = world.output(&["run", "pipeline.yaml"]);
+    let told = transcript(&refused, &[]);
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(told.contains("published with 0.9, now 0.8"), "{told}");
+    reporting("0.9");
+    world.run_ok();
+    assert!(world.output(&["verify", "pipeline.yaml"]).status.success());
+}
+
+#[test]
+fn an_allocation_that_is_withdrawn_and_killed_at_some_writes_is_withdrawn_by_the_next_run() {
+    for format in ["parquet", "delta"] {
+        let mut world = World::new(format);
+        world.run_ok();
+        let whole = pipeline("s3://acme/", format, "");
+        let (before, rest) = whole.split_once("telemetry:\n").expect("telemetry");
+        let (_, after) = rest.split_once("destination:").expect("destination");
+        world.workspace.write("pipeline.yaml", format!("{before}destination:{after}").as_bytes());
+        world.keep();
+        world.server.forget_requests();
+        world.run_ok();
+        let writes =
+            world.server.requests().iter().filter(|it| matches!(it.method.as_str(), "PUT" | "POST" | "DELETE")).count();
+        assert!(writes > 10, "a withdrawal makes {writes} writes");
+        for step in (0..writes).step_by(3) {
+            world.restore();
+            world.kill_at_write(step, &["run", "pipeline.yaml"]);
+            let certified = world.server.keys(BUCKET).iter().any(|key| key.contains("/certificates/"));
+            let proven = world.output(&["verify", "pipeline.yaml"]).status.success();
+            assert!(!certified || proven, "{format} step {step}: certified and not true");
+            world.run_ok();
+            let left = world.read("allocated_charges");
+            assert!(left.as_ref().map_or(true, |rows| rows.lines().count() <= 1), "{format} step {step}: {left:?}");
+            assert!(world.output(&["verify", "pipeline.yaml"]).status.success(), "{format} step {step}");
+        }
+    }
+}
+
+#[test]
 fn a_store_in_trouble_delays_a_run_and_changes_nothing() {
     for format in ["parquet", "delta"] {
         let world = World::new(format);

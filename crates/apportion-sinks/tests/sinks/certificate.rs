@@ -16,6 +16,7 @@ fn certificate(period: &str, run: &str) -> Certificate {
         pipeline: "nightly".to_owned(),
         run_id: run.to_owned(),
         engine_version: "0.1.0".to_owned(),
+        libraries: "arrow 59.3.2, zstd 0.13.4".to_owned(),
         configuration_digest: "c".to_owned(),
         sql_digest: "s".to_owned(),
         certified_at: DateTime::UNIX_EPOCH,

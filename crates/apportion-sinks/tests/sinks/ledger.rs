@@ -20,6 +20,7 @@ pub(crate) fn run(id: &str, second: i64) -> RunEntry {
         run_id: id.to_owned(),
         pipeline: "nightly".to_owned(),
         engine_version: "0.1.0".to_owned(),
+        libraries: "arrow 59.3.2, zstd 0.13.4".to_owned(),
         reason: None,
         started_at: at(second),
         finished_at: None,
