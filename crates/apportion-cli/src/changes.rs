@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use apportion_engine::ModelGraph;
 use apportion_sinks::PartitionValues;
-use apportion_sinks::ledger::PublishedEntry;
 use apportion_sinks::units::{PublishedUnit, UnitIndex, object_sizes};
 use apportion_sinks::{Documents, Extent, ForeignObject, Format};
 use apportion_spec::pipeline::SourceFormat;
@@ -172,14 +171,10 @@ impl Published {
         (!changed.is_empty()).then(|| format!("the charges of {} changed", changed.join(", ")))
     }
 
-    /// Whether any source but those left out has published charges of a period: a month that was published
-    /// without any does not.
+    /// Whether the charges of any source but those left out are published, however few they are.
     pub(crate) fn has_charges(&self, period: BillingPeriod, left_out: &[&str]) -> bool {
-        let mut units = self.index.sources(FOCUS_CHARGES, &period.to_string()).collect::<Vec<_>>().into_iter();
-        units.any(|(source, unit)| {
-            let held = |entry: &PublishedEntry| entry.table == FOCUS_CHARGES && !entry.objects.is_empty();
-            !left_out.contains(&source) && unit.published.iter().any(held)
-        })
+        let units = self.index.sources(FOCUS_CHARGES, &period.to_string()).collect::<Vec<_>>();
+        units.iter().any(|(source, unit)| !unit.withdrawn && !left_out.contains(source))
     }
 
     /// Billing periods of which the index remembers an allocation.
@@ -349,7 +344,7 @@ impl<'a> Decisive<'a> {
 
     /// The part of the pipeline file that decides about an allocation.
     pub(crate) fn allocation_configuration(&self, period: BillingPeriod) -> String {
-        of_texts([self.pipeline.allocation_identity(period).as_str()])
+        allocation_configuration(self.pipeline, period)
     }
 
     /// Models, seeds and contracts that decide about charges of a format.
@@ -361,6 +356,11 @@ impl<'a> Decisive<'a> {
     pub(crate) fn of_allocation(&self) -> (&str, &str) {
         (&self.allocation_sql, &self.allocation_contracts)
     }
+}
+
+/// Digest of the part of a pipeline file that decides about an allocation.
+pub(crate) fn allocation_configuration(pipeline: &Pipeline, period: BillingPeriod) -> String {
+    of_texts([pipeline.allocation_identity(period).as_str()])
 }
 
 /// The models that are asked for by name to compute charges of a format, with their checks.

@@ -332,8 +332,7 @@ impl Work<'_> {
             (published.charge_digests(period), before, published.has_charges(period, &[]))
         };
         if !has_charges && !self.table_has_charges(period).await? {
-            // With a source that failed the allocation fails as well and says why; a month without any
-            // charges has nothing to allocate.
+            // With a source that failed the allocation fails as well and says why.
             if !agenda.allocated.is_empty() {
                 let reason = "no charges of this month are published any more";
                 return self.withdraw_allocation(agenda, reason).await.map(Some);

@@ -253,9 +253,8 @@ impl TableSink for ParquetSink {
     }
 
     async fn read_objects(&self, table: &TableSpec, filter: &[(String, String)]) -> Result<Vec<TableObject>> {
-        self.whole(table, filter).await?;
+        let states: BTreeMap<PartitionValues, PartitionState> = self.whole(table, filter).await?.into_iter().collect();
         let folder = self.destination.location(&table.name);
-        let states: BTreeMap<PartitionValues, PartitionState> = states.into_iter().collect();
         let mut objects = Vec::new();
         for meta in self.destination.list(&table.name).await? {
             let Some(rest) = meta.location.prefix_match(&folder) else { continue };

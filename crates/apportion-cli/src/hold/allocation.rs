@@ -16,7 +16,7 @@ use datafusion::prelude::SessionContext;
 
 use super::is_smaller;
 use crate::accept::ALLOCATION;
-use crate::changes::Decisive;
+use crate::changes::allocation_configuration;
 use crate::extent;
 use crate::money::Money;
 use crate::project::Project;
@@ -204,7 +204,7 @@ fn percent(millionths: i128) -> String {
 /// Whether the part of the pipeline file that decides about the allocation is another than that of the published
 /// version. Where nothing tells, it is taken for the same: the month then waits for a person.
 async fn rules_changed(run: &Run, period: BillingPeriod, before: Option<&PublishedUnit>) -> Result<bool> {
-    let today = Decisive { pipeline: &run.project.pipeline, models: &run.models }.allocation_configuration(period);
+    let today = allocation_configuration(&run.project.pipeline, period);
     if let Some(unit) = before.filter(|unit| !unit.configuration_digest.is_empty()) {
         return Ok(unit.configuration_digest != today);
     }
@@ -213,8 +213,5 @@ async fn rules_changed(run: &Run, period: BillingPeriod, before: Option<&Publish
     let kept = read_configuration(place, &certificate.configuration_digest).await;
     let kept = kept.or_else(|error| of_the_data(error).map(|_| None))?;
     let kept = kept.and_then(|kept| Project::parse(std::path::Path::new(&kept.file), kept.text).ok());
-    Ok(kept.is_some_and(|project| {
-        let decisive = Decisive { pipeline: &project.pipeline, models: &run.models };
-        decisive.allocation_configuration(period) != today
-    }))
+    Ok(kept.is_some_and(|project| allocation_configuration(&project.pipeline, period) != today))
 }
