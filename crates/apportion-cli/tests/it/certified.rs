@@ -247,7 +247,7 @@ fn a_diff_that_is_refused_says_so() {
                 ("", "allocated_charges/_delta_log/0"),
             ],
             _ => &[
-                ("HEAD", "versions/focus_charges"),
+                ("HEAD", "tables/focus_charges/x_Source"),
                 ("", "versions/allocated_charges"),
                 ("", "allocated_charges/x_Billing"),
             ],

@@ -48,7 +48,7 @@ fn a_month_that_became_empty_takes_its_allocation_with_it_once_that_is_accepted(
     run(&workspace);
     workspace.write(&format!("export/{key}"), &ExportBuilder::focus().parquet());
     assert_eq!(workspace.run(&["run", "pipeline.yaml"]).status.code(), Some(3), "a month that shrinks is held back");
-    workspace.run_ok(&["run", "pipeline.yaml", "--accept-smaller"]);
+    workspace.run_ok(&["run", "pipeline.yaml", "--accept-smaller", "2026-01"]);
     let report = run(&workspace);
     assert_eq!(report["allocations"][0]["status"], "up_to_date");
     for table in ["focus_charges", "allocated_charges"] {
