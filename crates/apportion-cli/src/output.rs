@@ -67,7 +67,7 @@ pub(crate) fn settled(status: ExitStatus, printed: Result<()>) -> ExitStatus {
 pub(crate) fn json(value: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Error::new(ErrorKind::Internal, "the report has no form in JSON").with_source(error))?;
-    Ok(format!("{}\n", printable::json(&secret::redact(&text))))
+    Ok(format!("{}\n", printable::json(&secret::redact_json(&text))))
 }
 
 /// Standard output, for results that are written piece by piece.

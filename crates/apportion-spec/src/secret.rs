@@ -18,7 +18,7 @@ const NAMES: &str = r"(?:[a-z0-9_.\-]*[_.\-])?(?:password|passwd|passphrase|pwd|
 
 /// Recognisable by themselves, each with what it is called.
 const KINDS: [(&str, &str); 8] = [
-    ("a private key", r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[A-Za-z0-9+/=\s\\,:.\-]*"),
+    ("a private key", r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?:[A-Za-z0-9+/=\s,:.\-]|\\[nrt])*"),
     ("an AWS access key", r"(?-u:\b)(?:AKIA|ASIA)[A-Z0-9]{16}(?-u:\b)(?:[\s:,;/]+[A-Za-z0-9/+=]{40}(?-u:\b))?"),
     ("a storage account key", r"(?i)(?-u:\b)(?:account|sharedaccess)key=[A-Za-z0-9+/%]{20,}=*"),
     ("a signature", r"(?i)(?-u:\b)(?:sig|signature|x-(?:amz|goog)-signature)=[A-Za-z0-9+/%_\-]{16,}=*"),
@@ -113,6 +113,48 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     clean
 }
 
+/// A JSON document without what looks like a secret in its texts, each looked at by itself: that a name such as
+/// `password` stands before an amount says nothing about the amount.
+#[must_use]
+pub fn redact_json(document: &str) -> Cow<'_, str> {
+    let mut clean = String::new();
+    let mut done = 0;
+    let mut next = 0;
+    while let Some(start) = rest(document, next).find('"').map(|at| next + at) {
+        let Some(end) = end_of_string(document, start) else { break };
+        next = end;
+        let Some(literal) = document.get(start..end) else { break };
+        let Ok(text) = serde_json::from_str::<String>(literal) else { continue };
+        if let Cow::Owned(redacted) = redact(&text) {
+            clean.push_str(document.get(done..start).unwrap_or_default());
+            clean.push_str(&serde_json::Value::String(redacted).to_string());
+            done = end;
+        }
+    }
+    if done == 0 {
+        return Cow::Borrowed(document);
+    }
+    clean.push_str(rest(document, done));
+    Cow::Owned(clean)
+}
+
+fn rest(text: &str, from: usize) -> &str {
+    text.get(from..).unwrap_or_default()
+}
+
+/// The position after the string that starts with the quote at `start`.
+fn end_of_string(document: &str, start: usize) -> Option<usize> {
+    let mut escaped = false;
+    for (at, byte) in rest(document, start + 1).bytes().enumerate() {
+        match byte {
+            b'"' if !escaped => return Some(start + at + 2),
+            b'\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+    }
+    None
+}
+
 fn replace(text: &mut Cow<'_, str>, pattern: &Regex, by: impl Fn(&Captures<'_>) -> String) {
     if let Cow::Owned(changed) = pattern.replace_all(text, by) {
         *text = Cow::Owned(changed);
@@ -163,6 +205,29 @@ mod tests {
                 serde_json::from_str::<serde_json::Value>(&shown).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn the_texts_of_a_document_are_looked_at_by_themselves() {
+        let document = serde_json::json!({
+            "secret": "12.500000000000",
+            "message": "GET https://host/x?sig=hiddenhiddenhidden: \"no\"",
+            "key": "-----BEGIN PRIVATE KEY-----\nhidden\\",
+            "list": ["AKIAIOSFODNN7EXAMPLE", "a \\\" b", 1.5],
+        });
+        for text in [document.to_string(), format!("{document:#}")] {
+            let clean: serde_json::Value = serde_json::from_str(&redact_json(&text)).unwrap();
+            assert_eq!(
+                clean,
+                serde_json::json!({
+                    "secret": "12.500000000000",
+                    "message": "GET https://host/x?[redacted] \"no\"",
+                    "key": "[redacted]\\",
+                    "list": ["[redacted]", "a \\\" b", 1.5],
+                })
+            );
+        }
+        assert!(matches!(redact_json("{\"a\": 1}"), Cow::Borrowed(_)));
     }
 
     #[test]
