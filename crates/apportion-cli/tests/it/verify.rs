@@ -2,6 +2,7 @@
 //!
 //! Each tamper rewrites a file of a published copy as somebody with access to the storage could.
 
+mod counted;
 pub(crate) mod tamper;
 
 use serde_json::Value;
