@@ -195,3 +195,31 @@ fn the_checked_in_schema_is_fresh() {
     let checked_in = std::fs::read_to_string(path).unwrap();
     assert!(checked_in == fresh, "pipeline.schema.json is stale; run UPDATE_EXPECT=1 cargo test -p apportion-spec");
 }
+
+#[test]
+fn what_is_kept_of_a_file_says_the_same_without_its_comments() {
+    let text = "# noted here\nversion: 1\nname: a   # and there\nlist: [0.1, 1.0e-7, 1e21, -0, 12345678901234567890, 0.30]\n\
+                texts: { b: 'yes', a: \"1\", c: |\n    two # no comment\n    lines\n  }\nodd: \"\\e\\u202e\\x7f é 😀 \\\"q\\\" \\\\\"\n\
+                anchored: &x { y: ~, z: true }\nagain: *x\nmonths: { 2026-01: net }\n";
+    let text = text.replace(
+        "texts: { b: 'yes', a: \"1\", c: |\n    two # no comment\n    lines\n  }",
+        "texts:\n  b: 'yes'\n  a: \"1\"\n  c: |\n    two # no comment\n    lines",
+    );
+    let kept = apportion_spec::canonical("file", &text).unwrap();
+    let read = |text: &str| -> serde_json::Value { serde_json::from_str(text).unwrap() };
+    let value = read(&kept);
+    assert_eq!(value["texts"], serde_json::json!({ "a": "1", "b": "yes", "c": "two # no comment\nlines\n" }));
+    assert_eq!(value["odd"], "\u{1b}\u{202e}\u{7f} é 😀 \"q\" \\");
+    assert_eq!(value["again"], serde_json::json!({ "y": null, "z": true }));
+    assert_eq!(value["months"], serde_json::json!({ "2026-01": "net" }));
+    assert!(!kept.contains("noted") && !kept.contains("and there"), "{kept}");
+    let again = apportion_spec::canonical("file", &kept).unwrap();
+    assert_eq!(again, kept, "what is kept is read again as it was");
+    let other = text.replace("# noted here", "# another note").replace("name: a ", "name:   a ");
+    assert_eq!(apportion_spec::canonical("file", &other).unwrap(), kept);
+    let changed = text.replace("0.30", "0.31");
+    assert_ne!(apportion_spec::canonical("file", &changed).unwrap(), kept);
+    let sample = include_str!("../../../pipelines/sample.yaml");
+    let kept = apportion_spec::canonical("file", sample).unwrap();
+    assert_eq!(apportion_spec::canonical("file", &kept).unwrap(), kept);
+}
