@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use apportion_spec::{Error, ErrorKind, Result};
 
+use crate::amount;
 use crate::destination::{Destination, INTERNAL_FOLDER};
 use crate::extent::Extent;
 use crate::table::{PartitionValues, PublishUnit, Published};
@@ -42,7 +43,7 @@ pub struct Certificate {
     /// Versions of the libraries that compute and write.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub libraries: String,
-    /// SHA-256 of the pipeline file; [`read_configuration`] finds its text.
+    /// SHA-256 of what the pipeline file says; [`read_configuration`] finds it.
     pub configuration_digest: String,
     /// Digest of the SQL models.
     pub sql_digest: String,
@@ -102,17 +103,22 @@ pub struct StageTotal {
     /// Currency code.
     pub currency: String,
     /// Total of the source by an independent computation.
+    #[serde(deserialize_with = "amount::text")]
     pub source_total: String,
     /// Total of the rows left out on purpose.
+    #[serde(deserialize_with = "amount::text")]
     pub left_out: String,
     /// Total of the charges.
+    #[serde(deserialize_with = "amount::text")]
     pub normalized: String,
     /// Total of the allocated parts; missing before allocation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "amount::optional")]
     pub allocated: Option<String>,
     /// What the conversion of binary floats cut off or added.
+    #[serde(deserialize_with = "amount::text")]
     pub conversion_residual: String,
     /// What is unexplained.
+    #[serde(deserialize_with = "amount::text")]
     pub difference: String,
     /// Rows behind the total.
     pub rows: u64,
@@ -247,7 +253,7 @@ pub async fn certified_periods(destination: &Destination) -> Result<BTreeSet<Str
     Ok(documents.iter().filter_map(|document| period(document.location.filename()?)).collect())
 }
 
-/// A pipeline file as it was read.
+/// What a pipeline file says, without comments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Configuration {
     /// Name of the file.

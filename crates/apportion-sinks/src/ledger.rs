@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use apportion_spec::{Error, ErrorKind, Result};
 
+use crate::amount;
 use crate::destination::{Destination, INTERNAL_FOLDER};
 use crate::table::{PartitionValues, PublishUnit, Published};
 
@@ -186,6 +187,7 @@ pub struct LedgerSum {
     /// Currency code.
     pub currency: String,
     /// The amount.
+    #[serde(deserialize_with = "amount::text")]
     pub amount: String,
 }
 

@@ -11,6 +11,7 @@
 //! Everything that is not table data (state of partitions, superseded versions, run ledger) lives
 //! under [`INTERNAL_FOLDER`], outside every table's folder.
 
+mod amount;
 mod certificate;
 mod delta;
 mod destination;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use apportion_spec::{ErrorKind, Result};
 
+use crate::amount;
 use crate::destination::{Destination, INTERNAL_FOLDER};
 use crate::documents::KnownDocument;
 use crate::extent::Extent;
@@ -74,8 +75,10 @@ pub struct PublishedUnit {
     /// Sums per cost ledger and currency.
     pub sums: Vec<LedgerSum>,
     /// Effective cost of an allocation that reached a target, by currency; exact decimal text.
+    #[serde(deserialize_with = "amount::by_name")]
     pub allocated: BTreeMap<String, String>,
     /// Effective cost of an allocation that did not, by currency and reason; exact decimal text.
+    #[serde(deserialize_with = "amount::by_two_names")]
     pub unallocated: BTreeMap<String, BTreeMap<String, String>>,
     /// The partitions that hold it.
     pub published: Vec<PublishedEntry>,

@@ -135,3 +135,24 @@ fn a_damaged_version_is_none_and_the_others_are_read() {
         workspace.run_ok(&["verify", "pipeline.yaml"]);
     }
 }
+
+/// An amount that is none is damage and not zero: with zero the next month could not shrink against it.
+#[test]
+fn an_amount_that_cannot_be_read_is_damage_and_no_zero() {
+    let workspace = workspace();
+    let tables = content(&workspace, "tables");
+    for (document, from, to) in [
+        ("units.json", "\"117.750000000000\"", "\"\""),
+        ("certificates/2026-01.json", "\"117.750000000000\"", "\"--5\""),
+    ] {
+        let path = workspace.path(&format!("tables/_apportion/{document}"));
+        let whole = fs::read_to_string(&path).expect("document");
+        assert!(whole.contains(from), "{whole}");
+        fs::write(&path, whole.replace(from, to)).expect("damage");
+        let told = transcript(&workspace.run_ok(&["run", "pipeline.yaml"]), &[]);
+        assert!(told.contains("could not be read") && told.contains(document), "{told}");
+        let again = transcript(&workspace.run_ok(&["run", "pipeline.yaml"]), &[]);
+        assert!(again.contains("Everything is up to date") && !again.contains("could not be read"), "{again}");
+        assert!(content(&workspace, "tables") == tables, "{document}: the tables changed");
+    }
+}
