@@ -81,7 +81,8 @@ valued as (
         case when not is_actual and (is_unused or (type = 'Usage' and commitment is not null))
              then 0 else cost end as billed,
         -- the larger of what was charged and what the price says, in the direction of the charge
-        case when not has_prices then cost
+        case when is_unused then 0
+             when not has_prices then cost
              when cost < 0 then least(cost, at_unit_price)
              when cost > 0 then greatest(cost, at_unit_price)
              else at_unit_price end as contracted
@@ -109,7 +110,8 @@ select
          when type = 'Usage' and commitment is not null then 'Used' end as status,
     {finality}
     sum(billed), sum(effective),
-    sum(case when not has_prices then cost
+    sum(case when is_unused then 0
+             when not has_prices then cost
              when contracted < 0 then least(contracted, at_public_price)
              when contracted > 0 then greatest(contracted, at_public_price)
              else at_public_price end),

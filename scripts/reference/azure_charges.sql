@@ -51,16 +51,19 @@ classified as (
 
 -- Quantities are rounded to eight decimals and costs are not: a price times a quantity may fall
 -- short of the cost, but neither the negotiated nor the public price is below what was paid. What
--- the price sheet does not price (reservations) has the amortised cost as its price.
+-- the price sheet does not price (reservations) has the amortised cost as its price; what was not used
+-- has none.
 priced as (
 
     select
         *,
         category in ('Usage', 'Purchase') and class is null and not buys_commitment as has_price,
-        (case when has_price and cost <> 0 then greatest(negotiated, cost)
+        (case when status = 'Unused' then 0
+              when has_price and cost <> 0 then greatest(negotiated, cost)
               when has_price then negotiated
               else cost end)::decimal(38, 12) as contracted_cost,
-        (case when has_price then greatest(contracted_cost, coalesce(public_cost, 0))
+        (case when status = 'Unused' then 0
+              when has_price then greatest(contracted_cost, coalesce(public_cost, 0))
               else cost end)::decimal(38, 12) as list_cost,
         lower(regexp_extract(ResourceId, '(?i)/providers/([^/]+/[^/]+)', 1)) as resource_type
     from classified

@@ -7,8 +7,9 @@
 --          * billed: the amortised rows, less what they say about used and unused commitment, plus
 --            the purchases and refunds of commitments, which only the actual export has.
 --          * effective: all amortised rows.
---          * contracted and list: the exports have no total. The cost of every charge, plus what
---            the negotiated price times quantity, and then the public price, state above it.
+--          * contracted and list: the exports have no total. The cost of every charge but of what
+--            was not used of a commitment, plus what the negotiated price times quantity, and then
+--            the public price, state above it.
 --          Nothing is left out of a charge; the other actual rows say again what the amortised say.
 --          Their total is named, because in a complete delivery all actual rows are what is billed;
 --          if it is not, the control carries a warning that the run repeats.
@@ -64,8 +65,8 @@ judged as (
             type in ('unusedreservation', 'unusedsavingsplan')
             or (type = 'usage' and is_committed)
         ) as is_spread,
-        not is_actual
-        and type in ('usage', 'purchase', 'unusedreservation', 'unusedsavingsplan') as is_priced,
+        not is_actual and type in ('unusedreservation', 'unusedsavingsplan') as is_unused,
+        not is_actual and type in ('usage', 'purchase') as is_priced,
         -- of a charge below zero everything is below zero: amounts are compared by their size
         case
             when cost < 0 then cast(-1 as decimal(38, 12))
@@ -122,6 +123,8 @@ sums as (
         sum(cost_residual) filter (where not is_actual) as amortised_residual,
         sum(cost) filter (where is_spread) as spread,
         sum(cost_residual) filter (where is_spread) as spread_residual,
+        sum(cost) filter (where is_unused) as unused,
+        sum(cost_residual) filter (where is_unused) as unused_residual,
         sum(cost) filter (where is_commitment_fee) as bought,
         sum(cost_residual) filter (where is_commitment_fee) as bought_residual,
         sum(negotiated_more) as negotiated_more,
@@ -158,6 +161,8 @@ zero as (
         coalesce(amortised_residual, cast(0 as decimal(38, 36))) as amortised_residual,
         coalesce(spread, cast(0 as decimal(38, 12))) as spread,
         coalesce(spread_residual, cast(0 as decimal(38, 36))) as spread_residual,
+        coalesce(unused, cast(0 as decimal(38, 12))) as unused,
+        coalesce(unused_residual, cast(0 as decimal(38, 36))) as unused_residual,
         coalesce(bought, cast(0 as decimal(38, 12))) as bought,
         coalesce(bought_residual, cast(0 as decimal(38, 36))) as bought_residual,
         negotiated_more,
@@ -176,16 +181,18 @@ select
     cast(case Ledger
         when 'billed' then amortised - spread + bought
         when 'effective' then amortised
-        when 'contracted' then amortised + bought + negotiated_more
-        when 'list' then amortised + bought + negotiated_more + public_more
+        when 'contracted' then amortised - unused + bought + negotiated_more
+        when 'list' then amortised - unused + bought + negotiated_more + public_more
     end as decimal(38, 12)) as SourceTotal,
     cast(0 as decimal(38, 12)) as LeftOutTotal,
     cast(case Ledger
         when 'billed' then amortised_residual - spread_residual + bought_residual
         when 'effective' then amortised_residual
-        when 'contracted' then amortised_residual + bought_residual - negotiated_residual
+        when 'contracted'
+            then amortised_residual - unused_residual + bought_residual - negotiated_residual
         when 'list'
-            then amortised_residual + bought_residual - listed_residual + public_residual
+            then amortised_residual - unused_residual + bought_residual - listed_residual
+                + public_residual
     end as decimal(38, 36)) as ConversionResidual,
     rows as SourceRows,
     case Ledger
@@ -201,7 +208,8 @@ select
             end
         when 'effective' then 'all amortised rows'
         when 'contracted'
-            then 'cost of every charge, negotiated price times quantity where it is more'
+            then 'cost of every charge but unused commitment, negotiated price times quantity '
+                || 'where it is more'
         else 'negotiated cost of every charge, public price where it is more'
     end as Control
 from zero

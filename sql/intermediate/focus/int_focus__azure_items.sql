@@ -147,13 +147,14 @@ committed as (
 ),
 
 -- a negotiated price that is missing, zero or below what was charged (quantities are rounded) gives
--- way to the charge, a public price to the negotiated one
+-- way to the charge, a public price to the negotiated one; what nobody used has no price at all
 contracted as (
 
     select
         committed.*,
         case
-            when kind not in ('usage', 'spot', 'used', 'unused', 'fee') then cost
+            when kind = 'unused' then cast(0 as decimal(38, 12))
+            when kind not in ('usage', 'spot', 'used', 'fee') then cost
             when cost > 0 then greatest(cost, stated_contracted)
             when cost < 0 then least(cost, stated_contracted)
             when cost = 0 then stated_contracted
@@ -167,7 +168,8 @@ listed as (
     select
         contracted.*,
         case
-            when kind not in ('usage', 'spot', 'used', 'unused', 'fee') then cost
+            when kind = 'unused' then cast(0 as decimal(38, 12))
+            when kind not in ('usage', 'spot', 'used', 'fee') then cost
             when contracted_cost > 0 then greatest(contracted_cost, stated_list)
             when contracted_cost < 0 then least(contracted_cost, stated_list)
             when contracted_cost = 0 then stated_list

@@ -91,21 +91,6 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         month: "azure",
-        charges: &["unused reservation", "unused savings plan"],
-        columns: &[
-            "ContractedCost",
-            "ContractedUnitPrice",
-            "ListCost",
-            "ListUnitPrice",
-            "PricingCurrencyContractedUnitPrice",
-            "PricingCurrencyListUnitPrice",
-        ],
-        reason: "neither states prices of unused commitment: the FOCUS export says 0, which is kept, and from cost exports \
-                 list and contracted cost are what was wasted",
-        source: "docs/providers/focus.md, docs/providers/azure.md; Microsoft, FOCUS conformance summary on ListCost",
-    },
-    Exception {
-        month: "azure",
         charges: &["unused savings plan"],
         columns: &["SkuId", "SkuMeter"],
         reason: "neither export names a product, and each names it by what it has: order and charge type, or service",
