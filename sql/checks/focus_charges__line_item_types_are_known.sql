@@ -16,7 +16,8 @@ from focus_charges
 where (
         ChargeCategory = 'Adjustment'
         -- these are adjustments by what they are
-        and lower(coalesce(x_LineItemType, '')) <> 'roundingadjustment'
+        and lower(coalesce(x_LineItemType, ''))
+            not in ('roundingadjustment', 'savingsplannegation')
         and not (
             HostProviderName = 'Google Cloud'
             and coalesce(x_LineItemType, '') in (

@@ -14,6 +14,9 @@
 --          * list and contracted: the bill has no total. The cost basis of every row, with the
 --            public price instead where the bill states one (list: usage that is neither Spot nor
 --            marketplace; contracted: usage under a reservation).
+--          Two things that tie are told as warnings, with their amount: covered usage that no
+--          negation cancels (a filtered export) counts beside the effective cost of its plan, and
+--          covered usage that states no effective cost counts as zero.
 --          ConversionResidual is what the stored twelve decimals lack of the delivered doubles.
 
 with
@@ -109,6 +112,11 @@ exact as (
         type in ('SavingsPlanCoveredUsage', 'SavingsPlanNegation') as is_cancelled,
         type = 'SavingsPlanUpfrontFee' or (type = 'Fee' and names_commitment) as is_upfront,
         type = 'Refund' and (names_commitment or says_refund) as is_commitment_refund,
+        coalesce(
+            (type = 'DiscountedUsage' and reserved is null)
+            or (type = 'SavingsPlanCoveredUsage' and covered is null),
+            false
+        ) as lacks_effective,
         decimal_from_double(basis) as basis_cost,
         decimal_residual(basis) as basis_residual,
         decimal_from_double(public) as public_cost,
@@ -176,6 +184,8 @@ sums as (
         ) as replaced_residual,
         sum(basis_cost) filter (where type = 'SavingsPlanCoveredUsage' and not is_split) as covered,
         sum(basis_cost) filter (where type = 'SavingsPlanNegation' and not is_split) as negated,
+        count(*) filter (where lacks_effective and not is_split) as lacking,
+        sum(public_cost) filter (where lacks_effective and not is_split) as lacking_public,
         sum(public_cost - basis_cost) filter (
             where is_listed and not is_split and not is_cancelled
         ) as listed_more,
@@ -229,6 +239,8 @@ zero as (
         coalesce(covered, cast(0 as decimal(38, 12))) as covered,
         coalesce(covered_residual, cast(0 as decimal(38, 36))) as covered_residual,
         coalesce(negated, cast(0 as decimal(38, 12))) as negated,
+        lacking,
+        coalesce(lacking_public, cast(0 as decimal(38, 12))) as lacking_public,
         coalesce(listed_more, cast(0 as decimal(38, 12))) as listed_more,
         coalesce(listed_residual, cast(0 as decimal(38, 36))) as listed_residual,
         coalesce(listed_covered, cast(0 as decimal(38, 12))) as listed_covered,
@@ -273,6 +285,19 @@ select
             || ', plus amortised ' || cast(amortised as varchar)
             || '; left out: split rows ' || cast(split as varchar)
             || ' and commitment not yet spread by the bill'
+            || case when abs(covered + negated) >= 0.01
+                then '; warning: ' || cast(covered + negated as varchar) || ' of the usage that '
+                    || 'Savings Plans cover is not cancelled by SavingsPlanNegation rows, so it '
+                    || 'counts beside the effective cost of that usage; does the export leave '
+                    || 'line item types out?'
+                else ''
+            end
+            || case when lacking > 0
+                then '; warning: ' || cast(lacking as varchar) || ' rows of usage under a '
+                    || 'commitment state no effective cost, which counts as zero (public price '
+                    || cast(lacking_public as varchar) || ')'
+                else ''
+            end
         when 'list' then 'public price where stated, else cost basis; left out: split rows '
             || cast(split as varchar)
         else 'cost basis, public price for reserved usage; left out: split rows '

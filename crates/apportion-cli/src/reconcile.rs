@@ -47,12 +47,11 @@ pub(crate) async fn normalization(
 pub(crate) async fn warnings(checked: &SessionContext) -> Result<Vec<String>> {
     let sql = "SELECT DISTINCT BillingCurrency, x_Control FROM reconciliation ORDER BY 1, 2";
     let texts = rows(checked, sql).await?;
-    let warning = |row: &crate::rows::Row| {
-        let control = row.text(1);
-        let (_, warning) = control.split_once("; warning: ")?;
-        Some(format!("{}: {warning}", row.text(0)))
+    let of_control = |row: &crate::rows::Row| -> Vec<String> {
+        let (currency, control) = (row.text(0), row.text(1));
+        control.split("; warning: ").skip(1).map(|warning| format!("{currency}: {warning}")).collect()
     };
-    Ok(texts.iter().filter_map(warning).collect())
+    Ok(texts.iter().flat_map(of_control).collect())
 }
 
 /// Reconciles the staged allocation in `context` with the charges it came from, by source.
