@@ -198,7 +198,8 @@ pub(crate) async fn conform(
         }
         no_copies(part, |path| name(part, path))?;
     }
-    let alone = datasets::judge(location, &unit, contract, &checked)?;
+    let alone = datasets::judge(location, &unit, contract, &checked).await?;
+    let single = alone.as_ref().and_then(|alone| alone.note.clone());
     let absent = |column: &&SourceColumn| !checked.iter().any(|(_, found)| found.has(&column.name));
     let delivered = |column: &&SourceColumn| contract.datasets.is_none_or(|datasets| datasets.column != column.name);
     let unknown: BTreeSet<String> = checked.iter().flat_map(|(_, found)| found.unknown.iter().cloned()).collect();
@@ -214,7 +215,7 @@ pub(crate) async fn conform(
             .filter(absent)
             .map(|column| column.name.clone())
             .collect(),
-        notes: unit.notes.iter().cloned().chain(not_kept(kept, &checked)).collect(),
+        notes: unit.notes.iter().cloned().chain(single).chain(not_kept(kept, &checked)).collect(),
     };
     let candidate = |part: &Part, footer: &Footer| {
         let name = name(part, &footer.meta.location);
@@ -225,6 +226,7 @@ pub(crate) async fn conform(
     };
     let candidates = checked.iter().flat_map(|(part, _)| part.footers.iter().map(move |footer| (part, footer)));
     let candidates = candidates.map(|(part, footer)| candidate(part, footer)).collect();
+    let alone = alone.map(|alone| alone.dataset);
     let table = view(checked, &unit, contract, alone, &words, &doubts)
         .map_err(|error| Error::new(ErrorKind::Internal, "the source relation cannot be planned").with_source(error))?;
     Ok(SourceTable {

@@ -210,6 +210,27 @@ impl PeriodColumn {
     }
 }
 
+/// How a column shows that a row is of a commitment, without regard to case and spaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitmentSign {
+    /// It says one of these words, written small and without spaces.
+    Says(&'static [&'static str]),
+    /// It names something, that is anything but these words.
+    Names(&'static [&'static str]),
+}
+
+impl CommitmentSign {
+    /// Whether this value shows it.
+    #[must_use]
+    pub fn is_shown_by(&self, value: &str) -> bool {
+        let value: String = value.chars().filter(|it| !it.is_whitespace()).flat_map(char::to_lowercase).collect();
+        match self {
+            Self::Says(words) => words.contains(&value.as_str()),
+            Self::Names(nothing) => !value.is_empty() && !nothing.contains(&value.as_str()),
+        }
+    }
+}
+
 /// An export that consists of two datasets about the same charges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Datasets {
@@ -219,6 +240,8 @@ pub struct Datasets {
     pub names: [&'static str; 2],
     /// One dataset is complete where objects lack this column; it is then the second of `names`.
     pub both_needed_with: &'static str,
+    /// Both datasets say the same of rows that no column shows to be of a commitment.
+    pub commitment_signs: &'static [(&'static str, CommitmentSign)],
 }
 
 /// A map column that older objects deliver as one column per key.

@@ -44,7 +44,9 @@ mod violations;
 mod words;
 
 pub use conform::{SourceReport, SourceTable};
-pub use contract::{ColumnKind, Datasets, DeliveryColumns, Fold, PeriodColumn, SourceColumn, SourceContract};
+pub use contract::{
+    ColumnKind, CommitmentSign, Datasets, DeliveryColumns, Fold, PeriodColumn, SourceColumn, SourceContract,
+};
 pub use csv::COPIES_PREFIX;
 pub use discover::{
     Classify, CoverageOrigin, DayRange, Days, Delivery, DiscoveredUnit, Inventory, KeyKind, ManifestIdentity, PeriodsOf,

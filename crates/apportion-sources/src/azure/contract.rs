@@ -4,7 +4,9 @@
 //! (read 2026-11). Names are matched without regard to case; of several that an object has, the
 //! first with a value counts.
 
-use crate::contract::{ColumnKind, Datasets, DeliveryColumns, PeriodColumn, SourceColumn, SourceContract};
+use crate::contract::{
+    ColumnKind, CommitmentSign, Datasets, DeliveryColumns, PeriodColumn, SourceColumn, SourceContract,
+};
 
 type Columns = &'static [(&'static str, &'static [&'static str])];
 
@@ -88,8 +90,20 @@ const TEXT_MAPS: Columns = &[("tags", &["Tags"])];
 const REQUIRED: &[&str] =
     &["billing_currency", "cost", "date", "meter_category", "quantity", "resource_id", "subscription_id"];
 
-const DATASETS: Datasets =
-    Datasets { column: "dataset", names: ["ActualCost", "AmortizedCost"], both_needed_with: "pricing_model" };
+const DATASETS: Datasets = Datasets {
+    column: "dataset",
+    names: ["ActualCost", "AmortizedCost"],
+    both_needed_with: "pricing_model",
+    commitment_signs: &[
+        ("pricing_model", CommitmentSign::Says(&["reservation", "savingsplan"])),
+        ("charge_type", CommitmentSign::Says(&["unusedreservation", "unusedsavingsplan"])),
+        ("benefit_id", CommitmentSign::Names(NOTHING)),
+        ("reservation_id", CommitmentSign::Names(NOTHING)),
+    ],
+};
+
+/// What stands in the place of an id that there is not.
+const NOTHING: &[&str] = &["00000000-0000-0000-0000-000000000000", "n/a", "unassigned"];
 
 /// Where and when what was used, and what it cost.
 const TELLING: &[&str] = &["cost", "date", "meter_id", "quantity", "resource_id"];

@@ -58,7 +58,11 @@ async fn the_newest_run_of_each_dataset_counts() {
 #[tokio::test]
 async fn a_month_with_commitments_needs_both_datasets_of_one_day() {
     let server = S3Server::start().await;
-    put_run(&server, "actual", "ActualCost", "202601051200", "1");
+    let folder = format!("a/actual/20260101-20260131/202601051200/{RUN}");
+    let reserved = String::from_utf8(bill(HEADER, "1")).unwrap().replace(",s,\r\n", ",s,Reservation\r\n");
+    server.put(BUCKET, &format!("{folder}/part_0_0001.csv"), reserved.into_bytes());
+    let blob = format!("{folder}/part_0_0001.csv");
+    server.put(BUCKET, &format!("{folder}/manifest.json"), manifest("ActualCost", &blob));
     let error = open(azure(), &location(&server, "a").await, "2026-01").await.unwrap_err();
     assert_contains(&error, &["the AmortizedCost export of the month is missing", "2026-01"]);
     put_run(&server, "amortized", "AmortizedCost", "202601061200", "1");
@@ -68,6 +72,35 @@ async fn a_month_with_commitments_needs_both_datasets_of_one_day() {
     put_run(&server, "amortized-2", "AmortizedCost", "202601061200", "1");
     let error = open(azure(), &location(&server, "a").await, "2026-01").await.unwrap_err();
     assert_contains(&error, &["two exports deliver AmortizedCost", "a/amortized-2"]);
+}
+
+#[tokio::test]
+async fn a_single_dataset_is_whole_where_no_row_is_of_a_commitment() {
+    let server = S3Server::start().await;
+    put_run(&server, "actual", "ActualCost", "202601051200", "1.5");
+    let source = open(azure(), &location(&server, "a").await, "2026-01").await.unwrap();
+    let note = "the month has the ActualCost export alone; none of its rows is of a commitment, so the AmortizedCost \
+                export would say the same";
+    assert!(source.report.notes.iter().any(|it| it == note), "{:?}", source.report.notes);
+    assert_eq!(costs(&server, "a").await, ["AmortizedCost|1.5|1|2026-01-05T00:00:00Z|/subscriptions/s/x"]);
+    // Every sign of a commitment counts, whatever its column is called.
+    let header = format!("{HEADER},ReservationId,benefitId,ChargeType");
+    for (index, (values, refused)) in [
+        (",,,Usage", false),
+        (",00000000-0000-0000-0000-000000000000,,Usage", false),
+        ("SavingsPlan,,,Usage", true),
+        (",9a1c,,Usage", true),
+        (",,/providers/x/savingsplanorders/1,Usage", true),
+        ("OnDemand,,,UnusedReservation", true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let text = String::from_utf8(bill(&header, "1")).unwrap().replace(",s,\r\n", &format!(",s,{values}\r\n"));
+        server.put(BUCKET, &format!("s{index}/amortized/cost.csv"), text.into_bytes());
+        let opened = open(azure(), &location(&server, &format!("s{index}")).await, "2026-01").await;
+        assert_eq!(opened.is_err(), refused, "{values}: {:?}", opened.err());
+    }
 }
 
 #[tokio::test]
