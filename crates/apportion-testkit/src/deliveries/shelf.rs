@@ -256,7 +256,17 @@ impl Shelf {
             return;
         }
         let removed = self.deliveries.remove(random.below(self.deliveries.len()));
-        for file in removed.files.iter().map(|(file, _)| file).chain(&removed.copies) {
+        // Whoever removes what was written over others removes what is left of those: nothing could tell it.
+        let (kept, torn) = std::mem::take(&mut self.deliveries).into_iter().partition(|other| other.is_whole);
+        self.deliveries = kept;
+        for gone in torn.iter().chain([&removed]) {
+            self.clear(gone);
+        }
+        self.tell(format!("removed the delivery of {}", removed.tick), false);
+    }
+
+    fn clear(&self, gone: &Delivery) {
+        for file in gone.files.iter().map(|(file, _)| file).chain(&gone.copies) {
             // A file may have been copied twice.
             if file.exists() {
                 std::fs::remove_file(file).unwrap();
@@ -268,7 +278,6 @@ impl Shelf {
                 std::fs::remove_file(manifest).unwrap();
             }
         }
-        self.tell(format!("removed the delivery of {}", removed.tick), false);
     }
 
     /// Cents of the month as it lies there: of every day what the newest delivery over it says, or, where rows are
