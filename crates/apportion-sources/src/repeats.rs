@@ -183,13 +183,12 @@ pub(crate) enum Relation {
     Torn(Days),
 }
 
-/// Compares the rows of two deliveries: with their amounts where rows never change, else without.
+/// Compares the rows of two deliveries, with their amounts or without.
 ///
 /// # Errors
 /// When an object cannot be read.
-pub(crate) async fn relation(older: &[Candidate], newer: &[Candidate]) -> Result<Relation> {
+pub(crate) async fn relation(older: &[Candidate], newer: &[Candidate], exact: bool) -> Result<Relation> {
     let both: Vec<&Candidate> = older.iter().chain(newer).collect();
-    let exact = both.iter().any(|object| object.contract.delivery.exported.is_some());
     let masks = masks(&both, if exact { Columns::All } else { Columns::AllButAmounts });
     let masked: Vec<(&Candidate, &ProjectionMask)> = both.iter().copied().zip(&masks).collect();
     let shared = Samples::read(&masked).await?.between(older.len());

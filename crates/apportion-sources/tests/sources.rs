@@ -6,6 +6,8 @@
 mod aws_types;
 #[path = "sources/azure.rs"]
 mod azure;
+#[path = "sources/coverage.rs"]
+mod coverage;
 #[path = "sources/credentials.rs"]
 mod credentials;
 #[path = "sources/data_exports.rs"]

@@ -12,7 +12,7 @@ use object_store::ObjectMeta;
 
 use super::DiscoveredUnit;
 use super::coverage::{self, CoverageOrigin, Days, Delivery, Opened};
-use super::layers::modified;
+use super::layers::{is_later, modified};
 use super::resolve::superseded_text;
 use crate::contract::SourceContract;
 use crate::repeats::{Candidate, Relation, relation};
@@ -24,6 +24,13 @@ struct Slice {
     objects: Vec<ObjectMeta>,
     candidates: Vec<Candidate>,
     opened: Vec<Opened>,
+}
+
+impl Slice {
+    /// The name a message calls it by.
+    fn name(&self, location: &Location) -> String {
+        self.objects.first().map(|meta| format!("`{}`", location.name(&meta.location))).unwrap_or_default()
+    }
 }
 
 /// Chooses among folders by their rows.
@@ -46,6 +53,8 @@ pub(super) async fn choose(
         let candidates = opened.iter().map(candidate).collect();
         slices.push(Slice { version, objects, candidates, opened });
     }
+    // Rows that never change are equal in every copy; others may have been rated again.
+    let exact = contract.delivery.exported.is_some();
     slices.sort_by_key(|slice| std::cmp::Reverse((modified(&slice.objects), slice.version.clone())));
     let mut kept: Vec<Slice> = Vec::new();
     let mut superseded: Vec<Slice> = Vec::new();
@@ -55,11 +64,17 @@ pub(super) async fn choose(
         // Copying sets times in any order, so what was kept may as well lie within this one.
         let mut within_this = Vec::new();
         for (index, other) in kept.iter().enumerate() {
-            match relation(&slice.candidates, &other.candidates).await? {
+            match relation(&slice.candidates, &other.candidates, exact).await? {
                 Relation::Apart => {}
-                Relation::Within => is_within = true,
-                Relation::Torn(days) => match relation(&other.candidates, &slice.candidates).await? {
-                    Relation::Within if contract.delivery.exported.is_some() => within_this.push(index),
+                Relation::Within if exact || is_later(modified(&other.objects), modified(&slice.objects)) => {
+                    is_within = true;
+                }
+                Relation::Within => match rated_alike(&slice, other).await? {
+                    true => is_within = true,
+                    false => return Err(undecided(location, &slice, other)),
+                },
+                Relation::Torn(days) => match relation(&other.candidates, &slice.candidates, exact).await? {
+                    Relation::Within if exact => within_this.push(index),
                     _ => torn = Some((index, days)),
                 },
             }
@@ -94,17 +109,29 @@ pub(super) async fn choose(
     Ok(unit)
 }
 
+/// Whether it does not matter which of two runs counts: they say the same, or one goes further and so is the later.
+async fn rated_alike(slice: &Slice, other: &Slice) -> Result<bool> {
+    let goes_further = relation(&other.candidates, &slice.candidates, false).await? != Relation::Within;
+    Ok(goes_further || relation(&slice.candidates, &other.candidates, true).await? == Relation::Within)
+}
+
+fn undecided(location: &Location, left: &Slice, right: &Slice) -> Error {
+    let message = format!(
+        "two runs state the same charges with other amounts, and neither their names nor their times say which is \
+         newer: {} and {}; keep the files of one of them",
+        left.name(location),
+        right.name(location)
+    );
+    Error::new(ErrorKind::ContractViolated, message)
+}
+
 fn overlap(location: &Location, left: &Slice, right: &Slice, days: &Days) -> Error {
-    let name = |slice: &Slice| match slice.objects.first() {
-        Some(meta) => format!("`{}`", location.name(&meta.location)),
-        None => String::new(),
-    };
     let days = if days.is_empty() { String::new() } else { format!(" of {days}") };
     let message = format!(
         "rows{days} lie in {} and in {} as well, and each has rows of its own; exports that overlap would count \
          twice: keep those that state each row once",
-        name(left),
-        name(right)
+        left.name(location),
+        right.name(location)
     );
     Error::new(ErrorKind::ContractViolated, message)
 }
