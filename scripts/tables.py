@@ -3,7 +3,7 @@
 import pathlib
 
 TABLES = ["focus_charges", "driver_quantities", "allocated_charges", "unit_economics_daily",
-          "unit_economics_monthly", "reconciliation"]
+          "unit_economics_monthly", "reconciliation", "completeness"]
 
 
 def is_delta(path):

@@ -11,11 +11,12 @@ use apportion_spec::{BillingPeriod, Error, ErrorKind, Pipeline, Result};
 
 use crate::accept::Accepted;
 use crate::changes::{Decisive, Published};
+use crate::completeness::{digest, source_states};
 use crate::destination::OpenDestination;
 use crate::foreign;
 use crate::project::PeriodSelection;
 use crate::survey::TelemetrySurvey;
-use crate::tables::{FOCUS_CHARGES, PUBLISHED, RECONCILIATION, REPORTING_CHARGES, Tables};
+use crate::tables::{COMPLETENESS, FOCUS_CHARGES, PUBLISHED, RECONCILIATION, REPORTING_CHARGES, Tables};
 use crate::units::{Unit, Units};
 use crate::withdraw::{Orphan, Partition, Unaccounted, names};
 
@@ -56,6 +57,8 @@ pub(crate) struct PeriodAgenda<'a> {
     pub(crate) allocated: Vec<Partition>,
     /// Whether it has a certificate.
     pub(crate) is_certified: bool,
+    /// Whether it is to be published anew which sources it holds, whatever becomes of its units.
+    completes: bool,
 }
 
 /// What is to be done about the allocation of a billing period.
@@ -86,13 +89,23 @@ impl Situation<'_> {
         periods.extend(unaccounted.charges.keys());
         periods.extend(self.allocated_without_reason(&unaccounted).await?);
         self.accepted.check(&periods, &names(self.pipeline, &unaccounted.charges))?;
+        let unlisted = units.unlisted.iter().map(|(name, _)| name.clone()).collect();
         let agenda = periods.into_iter().map(|period| {
             let orphans = unaccounted.charges.get(&period).cloned().unwrap_or_default();
             let of_period = units.of(period).collect();
             let is_certified = certified.contains(&period.to_string());
             (
                 period,
-                self.of_period(period, orphans, of_period, unaccounted.allocated(self.published, period), is_certified),
+                PeriodAgenda {
+                    completes: self.completes(period, &unlisted),
+                    ..self.of_period(
+                        period,
+                        orphans,
+                        of_period,
+                        unaccounted.allocated(self.published, period),
+                        is_certified,
+                    )
+                },
             )
         });
         Ok(Agenda { periods: agenda.collect() })
@@ -140,7 +153,13 @@ impl Situation<'_> {
     ) -> PeriodAgenda<'a> {
         let held = foreign::refusal(&self.published.foreign, period).or_else(|| undecided(&orphans));
         let allocation = self.allocation(period, &orphans, &units, &allocated);
-        PeriodAgenda { period, orphans, held, units, allocation, allocated, is_certified }
+        PeriodAgenda { period, orphans, held, units, allocation, allocated, is_certified, completes: false }
+    }
+
+    /// Whether what is published of the sources of a month is not what the table of completeness says.
+    fn completes(&self, period: BillingPeriod, unlisted: &BTreeSet<String>) -> bool {
+        let states = source_states(self.pipeline, self.published, period, &BTreeMap::new(), unlisted);
+        !self.published.completeness_reasons(period, &digest(&states), states.is_empty()).is_empty()
     }
 
     fn allocation(
@@ -211,10 +230,14 @@ impl PeriodAgenda<'_> {
             writes.push((FOCUS_CHARGES, partition(None, Some(source), self.period)));
             writes.push((RECONCILIATION, partition(Some("normalization"), Some(source), self.period)));
         }
+        let changes = !self.orphans.is_empty() || self.units.iter().any(|unit| !unit.is_up_to_date());
+        if self.completes || changes {
+            writes.push((COMPLETENESS, partition(None, None, self.period)));
+        }
         if !self.computes() {
             return writes;
         }
-        let whole = |table: &&str| !matches!(*table, FOCUS_CHARGES | RECONCILIATION);
+        let whole = |table: &&str| !matches!(*table, FOCUS_CHARGES | RECONCILIATION | COMPLETENESS);
         let tables = PUBLISHED.into_iter().filter(whole).filter(|table| reports || *table != REPORTING_CHARGES);
         writes.extend(tables.map(|table| (table, partition(None, None, self.period))));
         let withdrawn = |source: &str| self.orphans.iter().any(|orphan| orphan.source == source);

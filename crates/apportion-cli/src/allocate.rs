@@ -72,7 +72,7 @@ impl<'a> Allocation<'a> {
         self.register_charges(&context, period, work).await?;
         let listed = self.telemetry.as_ref().map_err(|(kind, message)| Error::new(*kind, message.clone()))?;
         let allocator = Allocator::new(Arc::clone(&self.plan), period);
-        let opened = listed.open(&context, &allocator, period).await?;
+        let opened = listed.open(&context, &allocator, period, self.plan.needs_previous_telemetry()).await?;
         work.read(opened.named_objects());
         work.entry.telemetry_fingerprint.clone_from(&work.entry.input_digest);
         work.telemetry_spans = opened.spans().to_vec();

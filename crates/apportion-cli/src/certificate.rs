@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use apportion_sinks::{
-    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, Destination, Extent, PartitionValues,
-    PublishUnit, Published, SourceStatement, StageTotal, TableObject, TableSpec, hash_object, keep_configuration,
-    objects_table, read_certificate, withdraw_certificate, write_certificate,
+    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, Destination, Extent, MissingSource,
+    PartitionValues, PublishUnit, Published, SourceStatement, StageTotal, TableObject, TableSpec, hash_object,
+    keep_configuration, objects_table, read_certificate, withdraw_certificate, write_certificate,
 };
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
 use chrono::Utc;
@@ -33,6 +33,8 @@ pub(crate) const BILLING_PERIOD: &str = "x_BillingPeriod";
 #[derive(Debug, Default)]
 pub(crate) struct Certified {
     periods: Mutex<BTreeMap<String, Noted>>,
+    /// Sources that a billing period is published without.
+    missing: Mutex<BTreeMap<String, Vec<MissingSource>>>,
     /// The most that the charges of a billing period and source had since a smaller version was accepted.
     marks: Mutex<BTreeMap<(String, String), Extent>>,
 }
@@ -64,6 +66,21 @@ impl Certified {
             Err(error) if error.kind() == ErrorKind::ContractViolated => Ok(None),
             other => other,
         }
+    }
+
+    /// Notes which sources a billing period is published without, which its certificate is to state.
+    pub(crate) fn note_missing(&self, period: BillingPeriod, missing: Vec<MissingSource>) {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).insert(period.to_string(), missing);
+    }
+
+    fn missing(&self, period: BillingPeriod) -> Vec<MissingSource> {
+        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        missing.get(&period.to_string()).cloned().unwrap_or_default()
+    }
+
+    /// Whether anything of a billing period was published or confirmed that is not certified yet.
+    pub(crate) fn is_open(&self, period: BillingPeriod) -> bool {
+        self.periods().contains_key(&period.to_string())
     }
 
     /// Notes the mark of a source's charges, which their certificate is to state.
@@ -162,6 +179,7 @@ async fn certify(
         configuration_digest: keep_configuration(place, &run.project.configuration()).await?,
         sql_digest: run.sql_digest.clone(),
         certified_at: Utc::now(),
+        missing: run.certified.missing(period),
         sources: sources(run, &context, period, &partitions, earlier).await?,
         allocation: allocation(&context).await?,
         differences: totals.iter().filter(|total| Money::parse(&total.difference) != Some(Money(0))).count() as u64,

@@ -21,7 +21,7 @@ use crate::foreign;
 use crate::normalize::models_of;
 use crate::project::hex;
 use crate::survey::TelemetrySurvey;
-use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED, RECONCILIATION, Tables};
+use crate::tables::{ALLOCATED_CHARGES, COMPLETENESS, FOCUS_CHARGES, PUBLISHED, RECONCILIATION, Tables};
 use crate::unmapped::UNMAPPED_VALUES;
 
 /// What is published, and the digests of what would decide about it today.
@@ -181,6 +181,19 @@ impl Published {
     pub(crate) fn periods_allocated(&self) -> BTreeSet<BillingPeriod> {
         let prefix = format!("{ALLOCATED_CHARGES}/");
         self.index.units.keys().filter_map(|key| key.strip_prefix(&prefix)?.parse().ok()).collect()
+    }
+
+    /// Why the completeness of a period must be published again; empty when it need not. `nothing` says that no source
+    /// has published anything.
+    pub(crate) fn completeness_reasons(&self, period: BillingPeriod, digest: &str, nothing: bool) -> Vec<String> {
+        let Some(unit) = self.index.unit(COMPLETENESS, None, &period.to_string()) else {
+            return if nothing { Vec::new() } else { vec!["it was never published".to_owned()] };
+        };
+        let mut reasons = self.common(unit, ("", ""));
+        if unit.input_digest != digest {
+            reasons.push("the sources of the month changed".to_owned());
+        }
+        reasons
     }
 
     /// Digest of the published charges of a period by source.

@@ -37,7 +37,7 @@ pub(crate) async fn heal(run: &Run, published: &Published) -> Result<Vec<String>
         };
         notes.push(format!("`{name}` could not be read ({why}): {done}"));
     }
-    for (name, why) in damaged_runs(place).await? {
+    for (name, why) in damaged_runs(place, &published.documents.runs).await? {
         let aside = set_aside(place, &name).await?;
         notes.push(format!("`{name}` could not be read ({why}): it was set aside as `{aside}`"));
     }

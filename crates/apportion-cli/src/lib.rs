@@ -11,6 +11,7 @@ pub mod args;
 mod certificate;
 mod changes;
 mod check;
+mod completeness;
 mod destination;
 mod diff;
 mod documents;

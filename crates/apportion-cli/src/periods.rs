@@ -1,12 +1,13 @@
 //! The work of a run, period by period: what changed is computed, the rest is left alone.
 
+mod completeness;
 mod withdrawals;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use apportion_sinks::keep_configuration;
 use apportion_sinks::units::{PublishedUnit, SourceIndex, TelemetryIndex, unit_key};
+use apportion_sinks::{MissingSource, keep_configuration};
 use apportion_spec::{BillingPeriod, Error, Result};
 use futures::StreamExt;
 use tokio::sync::Mutex;
@@ -24,7 +25,7 @@ use crate::money::Money;
 use crate::normalize::normalize;
 use crate::progress::Progress;
 use crate::project::PeriodSelection;
-use crate::report::{AllocationReport, Failure, LedgerTotals, RunReport, SourceUnitReport, Status};
+use crate::report::{AllocationReport, Failure, LedgerTotals, MissingReport, RunReport, SourceUnitReport, Status};
 use crate::run::{Run, seconds};
 use crate::survey::TelemetrySurvey;
 use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED, REPORTING_CHARGES};
@@ -37,6 +38,8 @@ struct Work<'a> {
     published: Mutex<Published>,
     /// The pipeline's telemetry, or why it cannot be listed.
     telemetry: Result<TelemetrySurvey>,
+    /// Sources that could not be listed.
+    unlisted: BTreeSet<String>,
     allocation: Option<Allocation<'a>>,
     ledger: Ledger,
     progress: Progress,
@@ -49,6 +52,8 @@ struct Outcome {
     allocation: Option<AllocationReport>,
     /// What went wrong beside its units.
     failure: Option<Failure>,
+    /// Sources that the period is published without.
+    missing: Vec<MissingSource>,
     normalizing: f64,
     allocating: f64,
 }
@@ -60,10 +65,16 @@ impl Outcome {
         self.sources.iter().map(|unit| unit.status).chain(allocation).any(|status| status != Status::UpToDate)
     }
 
-    /// Whether no unit failed, so that the tables of the period belong together.
+    /// Whether no unit failed.
     fn is_complete(&self) -> bool {
         let allocation = self.allocation.iter().map(|unit| &unit.error);
         self.sources.iter().map(|unit| &unit.error).chain(allocation).all(Option::is_none)
+    }
+
+    /// Whether the tables belong together: no unit failed, but for sources of which nothing ever was published.
+    fn is_certifiable(&self) -> bool {
+        let allocation = self.allocation.iter().all(|unit| unit.error.is_none());
+        allocation && self.sources.iter().all(|unit| unit.error.is_none() || unit.absent)
     }
 }
 
@@ -75,10 +86,10 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
     let started = Instant::now();
     let plan = plan_rules(&run.engine.new_context(), &run.project)?;
     let decisive = Decisive::try_new(&run.project.pipeline, &run.models, &run.tables)?;
-    let sources = open_sources(run, &args.source).await?;
+    let mut notes = Vec::new();
+    let sources = open_sources(run, &args.source, &mut notes).await?;
     let mut published = Published::read(&run.destination, args.force).await?;
     let units = sources.discover(selection, &published, &decisive).await?;
-    let mut notes = Vec::new();
     let telemetry = if plan.is_some() { take_survey(run, &mut notes).await } else { Ok(TelemetrySurvey::default()) };
     let situation = Situation {
         pipeline: &run.project.pipeline,
@@ -125,7 +136,9 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
         return Err(error);
     }
     let progress = Progress::new(&units, if allocation.is_some() { open.len() } else { 0 });
-    let work = Work { run, decisive, published: Mutex::new(published), telemetry, allocation, ledger, progress };
+    let unlisted = units.unlisted.iter().map(|(name, _)| name.clone()).collect();
+    let work =
+        Work { run, decisive, published: Mutex::new(published), telemetry, unlisted, allocation, ledger, progress };
     let outcomes: Vec<(BillingPeriod, Outcome)> = futures::stream::iter(agenda.periods.values())
         .map(|agenda| work.period(agenda))
         .buffered(parallel)
@@ -139,6 +152,7 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
         report.sources.extend(outcome.sources);
         report.allocations.extend(outcome.allocation);
         report.failures.extend(outcome.failure.map(|failure| (period.to_string(), failure)));
+        report.missing.extend(outcome.missing.into_iter().map(|missing| MissingReport::new(period, missing)));
     }
     let statuses = report.sources.iter().map(|unit| unit.status);
     for status in statuses.chain(report.allocations.iter().map(|unit| unit.status)) {
@@ -160,9 +174,12 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
 }
 
 /// Lists the sources and remembers which billing periods objects have that name none.
-async fn open_sources<'a>(run: &'a Run, names: &[String]) -> Result<OpenSources<'a>> {
+async fn open_sources<'a>(run: &'a Run, names: &[String], notes: &mut Vec<String>) -> Result<OpenSources<'a>> {
     let place = &run.destination.place;
     let remembered = SourceIndex::read(place).await?;
+    if remembered.damaged {
+        notes.push("`_apportion/sources.json` could not be read: it is written again".to_owned());
+    }
     let sources = OpenSources::open(&run.project, names, &run.limits, &remembered).await?;
     let now = sources.to_remember(&remembered);
     if now != remembered
@@ -258,8 +275,12 @@ impl Work<'_> {
         if !self.run.stop().is_asked() {
             outcome.allocation = self.allocation(agenda, outcome.is_complete()).await?;
         }
-        if outcome.computed() || !agenda.is_certified {
-            let complete = outcome.is_complete() && !self.run.stop().is_asked();
+        if !self.run.stop().is_asked() {
+            outcome.missing = self.completeness(agenda.period, outcome).await?;
+            self.run.certified.note_missing(agenda.period, outcome.missing.clone());
+        }
+        if outcome.computed() || self.run.certified.is_open(agenda.period) || !agenda.is_certified {
+            let complete = outcome.is_certifiable() && !self.run.stop().is_asked();
             settle(self.run, agenda.period, complete, agenda.is_certified)
                 .await
                 .map_err(|error| Error::new(error.kind(), "the month has no certificate").with_source(error))?;
@@ -291,25 +312,32 @@ impl Work<'_> {
             }
         };
         let seconds = work.seconds();
-        let outcome = match outcome {
-            Ok(report) => {
+        let absent = before.is_none() && work.entry.published.is_empty();
+        let noted = match &outcome {
+            Ok(_) => {
                 let decisive = &self.decisive;
                 let configuration = decisive.charges_configuration(source, period);
-                let decided = decisive.of_charges(unit.source.format);
-                self.remember(&work, configuration, decided, None).await.map(|()| report)
+                self.remember(&work, configuration, decisive.of_charges(unit.source.format), None).await
             }
-            failed => failed,
+            Err(_) => Ok(()),
         };
-        self.ledger.end(work, outcome.as_ref().err()).await?;
+        let ended = self.ledger.end(work, outcome.as_ref().err().or(noted.as_ref().err())).await;
+        let noted = noted.and(ended);
         let mut outcome = outcome.unwrap_or_else(|error| {
             log(&error, Some(source), period);
             SourceUnitReport {
                 status: Status::from(&error),
                 error: Some(Failure::from(&error)),
                 reasons: unit.reasons().to_vec(),
+                absent,
                 ..SourceUnitReport::empty(source, period)
             }
         });
+        // What is published is told as that, although nothing remembers it: the next run does it again.
+        if let Err(error) = noted {
+            log(&error, Some(source), period);
+            outcome.error.get_or_insert_with(|| Failure::from(&error));
+        }
         outcome.seconds = seconds;
         self.progress.done(outcome.bytes_read, outcome.rows);
         Ok(outcome)
@@ -360,19 +388,23 @@ impl Work<'_> {
             }
         };
         let seconds = work.seconds();
-        let outcome = match outcome {
+        let noted = match &outcome {
             Ok(report) => {
                 let configuration = self.decisive.allocation_configuration(period);
-                let decided = self.decisive.of_allocation();
-                self.remember(&work, configuration, decided, Some(&report)).await.map(|()| report)
+                self.remember(&work, configuration, self.decisive.of_allocation(), Some(report)).await
             }
-            failed => failed,
+            Err(_) => Ok(()),
         };
-        self.ledger.end(work, outcome.as_ref().err()).await?;
+        let ended = self.ledger.end(work, outcome.as_ref().err().or(noted.as_ref().err())).await;
+        let noted = noted.and(ended);
         let mut outcome = outcome.unwrap_or_else(|error| {
             log(&error, None, period);
             AllocationReport::failed(period, &error)
         });
+        if let Err(error) = noted {
+            log(&error, None, period);
+            outcome.error.get_or_insert_with(|| Failure::from(&error));
+        }
         outcome.seconds = seconds;
         outcome.reasons = reasons;
         self.progress.done(0, outcome.rows);

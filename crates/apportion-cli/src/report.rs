@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use apportion_sinks::MissingSource;
 use apportion_spec::{BillingPeriod, Error, ErrorKind};
 use serde::Serialize;
 
@@ -34,12 +35,34 @@ pub(crate) struct RunReport {
     /// What failed beside the units: by billing period what kept it from being withdrawn, held or
     /// certified, and `run ledger`.
     pub(crate) failures: BTreeMap<String, Failure>,
+    /// Sources that billing periods are published without.
+    pub(crate) missing: Vec<MissingReport>,
     /// What the reader should know about the run as a whole.
     pub(crate) notes: Vec<String>,
     /// Whether the run was asked to stop before it was done.
     pub(crate) stopped: bool,
     /// Seconds by phase: `discover`, `normalize`, `allocate`, `total`.
     pub(crate) seconds: BTreeMap<String, f64>,
+}
+
+/// A source that has published nothing for a billing period while others have.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct MissingReport {
+    /// Billing period.
+    pub(crate) billing_period: String,
+    /// Source name.
+    pub(crate) source: String,
+    /// `missing`, `failed` or `unlisted`.
+    pub(crate) status: String,
+    /// Why, in words.
+    pub(crate) reason: String,
+}
+
+impl MissingReport {
+    pub(crate) fn new(period: BillingPeriod, missing: MissingSource) -> Self {
+        let MissingSource { source, status, reason } = missing;
+        Self { billing_period: period.to_string(), source, status, reason }
+    }
 }
 
 /// Outcome of one unit of work.
@@ -130,6 +153,9 @@ pub(crate) struct SourceUnitReport {
     pub(crate) notes: Vec<String>,
     /// Why it failed.
     pub(crate) error: Option<Failure>,
+    /// Whether it failed and nothing of it is published, from earlier runs neither.
+    #[serde(skip)]
+    pub(crate) absent: bool,
     /// Wall time.
     pub(crate) seconds: f64,
 }
@@ -150,6 +176,7 @@ impl SourceUnitReport {
             reasons: Vec::new(),
             notes: Vec::new(),
             error: None,
+            absent: false,
             seconds: 0.0,
         }
     }

@@ -1,6 +1,7 @@
 //! The summary a person reads after a run: per period what was billed, where it went, what a unit
 //! cost, where the tables are, and what to do next.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::money::Money;
@@ -170,10 +171,25 @@ fn notes(text: &mut String, report: &RunReport) {
     });
     let run = report.notes.iter().map(|note| format!("  {note}"));
     let foreign = report.foreign.iter().filter(|it| !it.counted).map(|it| format!("  {}: {}", it.object, it.message));
-    let lines: Vec<String> = run.chain(foreign).chain(sources).chain(allocations).collect();
+    let lines: Vec<String> = run.chain(missing(report)).chain(foreign).chain(sources).chain(allocations).collect();
     if !lines.is_empty() {
         let _ = writeln!(text, "Worth knowing\n{}\n", lines.join("\n"));
     }
+}
+
+/// Months that lack a source, one line per source and reason.
+fn missing(report: &RunReport) -> Vec<String> {
+    let mut months: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for missing in &report.missing {
+        months.entry((&missing.source, &missing.reason)).or_default().push(&missing.billing_period);
+    }
+    let line = |((source, reason), months): ((&str, &str), Vec<&str>)| {
+        let shown = months.iter().take(6).copied().collect::<Vec<_>>().join(", ");
+        let more = months.len().saturating_sub(6);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("  {shown}{more} without {source}: {reason} (table completeness)")
+    };
+    months.into_iter().map(line).collect()
 }
 
 /// Samples of rows stay in the JSON report and the ledger.

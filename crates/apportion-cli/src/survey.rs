@@ -24,7 +24,7 @@ impl TelemetrySurvey {
     /// Lists every telemetry, with what is remembered of earlier listings.
     ///
     /// # Errors
-    /// Those of opening a store, of objects that are no Parquet, and of locations without objects.
+    /// Those of opening a store, and of locations without objects.
     pub(crate) async fn take(project: &Project, remembered: &TelemetryIndex) -> Result<Self> {
         let mut objects = BTreeMap::new();
         for declared in &project.pipeline.telemetry {
@@ -37,7 +37,8 @@ impl TelemetrySurvey {
                 // Without a tag a rewritten object of the same size would go unnoticed.
                 (same && meta.e_tag.is_some()).then_some(known.span)
             };
-            let listed = spans(&location, &TelemetryColumns::from(declared), span).await?;
+            let formerly = |meta: &object_store::ObjectMeta| known?.get(meta.location.as_ref())?.span;
+            let listed = spans(&location, &TelemetryColumns::from(declared), span, formerly).await?;
             objects.insert(declared.name.clone(), listed);
         }
         Ok(Self { objects })

@@ -20,11 +20,13 @@ pub(crate) const UNIT_ECONOMICS_DAILY: &str = "unit_economics_daily";
 pub(crate) const UNIT_ECONOMICS_MONTHLY: &str = "unit_economics_monthly";
 /// `reconciliation`.
 pub(crate) const RECONCILIATION: &str = "reconciliation";
+/// `completeness`.
+pub(crate) const COMPLETENESS: &str = "completeness";
 /// `run_ledger`, which lives outside the table prefixes.
 pub(crate) const RUN_LEDGER: &str = "run_ledger";
 
 /// Every published table with partitions, in the order in which they are published.
-pub(crate) const PUBLISHED: [&str; 7] = [
+pub(crate) const PUBLISHED: [&str; 8] = [
     FOCUS_CHARGES,
     DRIVER_QUANTITIES,
     ALLOCATED_CHARGES,
@@ -32,6 +34,7 @@ pub(crate) const PUBLISHED: [&str; 7] = [
     UNIT_ECONOMICS_DAILY,
     UNIT_ECONOMICS_MONTHLY,
     RECONCILIATION,
+    COMPLETENESS,
 ];
 
 /// Table contracts with the dimensions a pipeline declares.

@@ -15,6 +15,7 @@ use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
 
 use crate::project::Project;
+use crate::rows::rows;
 use crate::staging::query_error;
 
 /// All telemetry a run may need, listed and checked.
@@ -49,7 +50,8 @@ impl ListedTelemetry {
     }
 
     /// Registers everything the allocation of `period` reads over the charges of the context: the
-    /// period, the one before, and the other days on which some of its charges lie.
+    /// period, the one before, and the other days on which some of its charges lie. `needs_previous` says whether a rule
+    /// falls back to the period before.
     ///
     /// # Errors
     /// When a relation cannot be planned, and those of opening telemetry of other days.
@@ -58,10 +60,17 @@ impl ListedTelemetry {
         context: &SessionContext,
         allocator: &Allocator,
         period: BillingPeriod,
+        needs_previous: bool,
     ) -> Result<OpenTelemetry> {
         let mut open = OpenTelemetry::default();
         self.register(context, "src_telemetry", period, &mut open)?;
-        self.register(context, "src_telemetry_previous", period.previous(), &mut open)?;
+        match self.register(context, "src_telemetry_previous", period.previous(), &mut open) {
+            // Telemetry of the month before that cannot be read is in nobody's way who does not read it.
+            Err(_) if !needs_previous && !reaches_back(context, period).await? => {
+                register(context, "src_telemetry_previous", Vec::new(), &mut open)?;
+            }
+            other => other?,
+        }
         let elsewhere = spans_of(&allocator.days_elsewhere(context).await?);
         self.register_spans(context, "src_telemetry_elsewhere", &elsewhere, &mut open).await?;
         open.spans = spans_read(period, &elsewhere);
@@ -105,6 +114,13 @@ impl ListedTelemetry {
         }
         register(context, relation, tables, open)
     }
+}
+
+/// Whether charges of the context lie before their period, so that they are weighed by telemetry of then.
+async fn reaches_back(context: &SessionContext, period: BillingPeriod) -> Result<bool> {
+    let start = period.start().format("%Y-%m-%d");
+    let sql = format!("SELECT 1 FROM focus_charges WHERE CAST(ChargePeriodStart AS date) < '{start}' LIMIT 1");
+    Ok(!rows(context, &sql).await?.is_empty())
 }
 
 /// Registers `relation` over the rows of all `tables`, and keeps them.

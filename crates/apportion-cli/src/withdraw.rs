@@ -17,7 +17,7 @@ use crate::ledger::UnitWork;
 use crate::money::Money;
 use crate::output::{amount, grouped};
 use crate::run::Run;
-use crate::tables::{FOCUS_CHARGES, PUBLISHED, RECONCILIATION};
+use crate::tables::{COMPLETENESS, FOCUS_CHARGES, PUBLISHED, RECONCILIATION};
 
 /// Charges of one source in one billing period that nothing accounts for.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ fn held(unit: &PublishedUnit) -> Vec<Partition> {
 async fn partitions(situation: &Situation<'_>) -> Result<BTreeMap<BillingPeriod, Vec<Partition>>> {
     let Situation { destination, published, .. } = situation;
     let of_allocation = |(table, partition): &Partition| match *table {
-        FOCUS_CHARGES => false,
+        FOCUS_CHARGES | COMPLETENESS => false,
         RECONCILIATION => partition.iter().any(|(column, stage)| column == "x_Stage" && stage == "allocation"),
         _ => true,
     };

@@ -51,6 +51,9 @@ pub struct Certificate {
     pub certified_at: DateTime<Utc>,
     /// What was charged, by source.
     pub sources: Vec<SourceStatement>,
+    /// Sources of the pipeline that the period is published without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingSource>,
     /// What was allocated; missing when the pipeline allocates nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allocation: Option<AllocationStatement>,
@@ -76,6 +79,17 @@ pub struct SourceStatement {
     /// The most that any version of them had since a smaller one was last accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high_water: Option<Extent>,
+}
+
+/// A source that has published nothing for the period while others have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingSource {
+    /// Name of the source.
+    pub source: String,
+    /// `missing`, `failed` or `unlisted`.
+    pub status: String,
+    /// Why, in words.
+    pub reason: String,
 }
 
 /// What the allocation of the period consists of.

@@ -41,6 +41,8 @@ pub struct Documents {
     pub whole: BTreeMap<String, KnownDocument>,
     /// Documents that cannot be read, relative to the destination, and why.
     pub damaged: BTreeMap<String, String>,
+    /// Documents of the run ledger, oldest first.
+    pub runs: Vec<ObjectMeta>,
     /// Folders of partitions that have a readable state document, relative to the destination.
     pub states: BTreeSet<String>,
 }
@@ -54,12 +56,15 @@ impl Documents {
     pub async fn survey(destination: &Destination, known: &BTreeMap<String, KnownDocument>) -> Result<Self> {
         let mut documents = Self::default();
         let mut unknown = Vec::new();
-        for folder in ["certificates", "configurations", "tables"] {
-            for meta in destination.list(&format!("{INTERNAL_FOLDER}/{folder}")).await? {
-                let name = destination.relative(&meta.location);
-                if meta.location.extension() != Some("json") {
-                    continue;
-                }
+        for meta in destination.list(INTERNAL_FOLDER).await? {
+            let name = destination.relative(&meta.location);
+            let folder = name.split('/').nth(1).unwrap_or_default();
+            if meta.location.extension() != Some("json") {
+                continue;
+            }
+            if folder == "ledger" {
+                documents.runs.push(meta);
+            } else if ["certificates", "configurations", "tables"].contains(&folder) {
                 let same = |it: &&KnownDocument| it.bytes == meta.size && it.e_tag.is_some() && it.e_tag == meta.e_tag;
                 match known.get(&name).filter(same) {
                     Some(known) => drop(documents.whole.insert(name, known.clone())),
@@ -132,15 +137,13 @@ async fn read(destination: &Destination, name: &str) -> Result<Read> {
     }
 }
 
-/// Documents of the run ledger that cannot be read, and why. Every document is last written before the next run
+/// Of the documents of the run ledger, oldest first, those that cannot be read, and why. Every document is last written before the next run
 /// starts, so only the newest one and those that were touched later are looked at.
 ///
 /// # Errors
 ///
 /// Store errors.
-pub async fn damaged_runs(destination: &Destination) -> Result<BTreeMap<String, String>> {
-    let mut documents = destination.list(&format!("{INTERNAL_FOLDER}/ledger")).await?;
-    documents.retain(|meta| meta.location.extension() == Some("json"));
+pub async fn damaged_runs(destination: &Destination, documents: &[ObjectMeta]) -> Result<BTreeMap<String, String>> {
     let mut damaged = BTreeMap::new();
     for (index, meta) in documents.iter().enumerate() {
         let next = documents.get(index + 1).and_then(|next| started_at(next.location.filename()?));

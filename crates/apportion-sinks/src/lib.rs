@@ -33,9 +33,9 @@ mod vacuum;
 mod writer;
 
 pub use self::certificate::{
-    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, Configuration, SourceStatement, StageTotal,
-    certified_periods, hash_object, keep_configuration, read_certificate, read_configuration, stored_periods,
-    withdraw_certificate, write_certificate,
+    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, Configuration, MissingSource,
+    SourceStatement, StageTotal, certified_periods, hash_object, keep_configuration, read_certificate,
+    read_configuration, stored_periods, withdraw_certificate, write_certificate,
 };
 pub use self::delta::DeltaSink;
 pub use self::destination::{Destination, INTERNAL_FOLDER};

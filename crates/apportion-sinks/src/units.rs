@@ -244,6 +244,9 @@ impl TelemetryIndex {
 pub struct SourceIndex {
     /// The program that looked into them: another one may read them in another way.
     pub engine_version: String,
+    /// Whether there was an index that could not be read.
+    #[serde(skip)]
+    pub damaged: bool,
     /// By source and object.
     pub objects: BTreeMap<String, BTreeMap<String, ObjectPeriods>>,
 }
@@ -267,7 +270,10 @@ impl SourceIndex {
     /// Store errors.
     pub async fn read(destination: &Destination) -> Result<Self> {
         match destination.read_json(&Self::document()).await {
-            Err(error) if error.kind() == ErrorKind::ContractViolated => Ok(Self::default()),
+            Err(error) if error.kind() == ErrorKind::ContractViolated => {
+                tracing::warn!(%error, "the index of export objects cannot be read; they are opened again");
+                Ok(Self { damaged: true, ..Self::default() })
+            }
             other => other.map(Option::unwrap_or_default),
         }
     }

@@ -5,6 +5,7 @@
 
 mod credentials;
 mod error;
+mod links;
 mod preflight;
 mod s3;
 
@@ -19,7 +20,6 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use url::Url;
@@ -174,7 +174,7 @@ impl Location {
         let resolved = absolute.canonicalize().unwrap_or_else(|_| without_dots(&absolute));
         let prefix = Path::from_absolute_path(&resolved).map_err(|error| wrong(error.to_string()))?;
         let url = Url::parse("file:///").map_err(|error| wrong(error.to_string()))?;
-        let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new());
+        let store: Arc<dyn ObjectStore> = Arc::new(links::LocalDisk::new());
         Ok(Self {
             store,
             prefix,

@@ -4,6 +4,7 @@
 //! on disk or in a bucket, become rows of (Telemetry, Time, Quantity, Target, MatchKey). A NULL
 //! quantity stays NULL: unknown is not zero.
 
+mod broken;
 mod check;
 mod expressions;
 mod match_key;
@@ -31,6 +32,7 @@ use crate::scan::ObjectTable;
 use crate::store::{Location, store_error};
 use crate::words::NullWords;
 
+use broken::Broken;
 pub use spans::{ListedObject, Span, spans};
 pub use untimed::Untimed;
 
@@ -168,6 +170,8 @@ pub struct TelemetryFiles {
     columns: TelemetryColumns,
     footers: Vec<Footer>,
     scanned: SchemaRef,
+    /// Objects that cannot be read: they fail the spans of time that would read them.
+    broken: Arc<Vec<Broken>>,
     /// Listed objects that were not opened, because their folders are named by other dates.
     closed: Arc<Vec<ObjectMeta>>,
 }
@@ -177,8 +181,9 @@ impl TelemetryFiles {
     /// named by date (`…/date=2026-01-05/…`) outside `within` are left out.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there are no Parquet objects, [`ErrorKind::ContractViolated`]
-    /// naming object and column for a missing or wrongly typed column, and errors of the store.
+    /// [`ErrorKind::NotFound`] when there are no Parquet objects, [`ErrorKind::ContractViolated`] for columns of
+    /// several types, and errors of the store. An object that cannot be read, or has not the declared columns, is an
+    /// error of the spans of time that would read it.
     pub async fn open(location: &Location, columns: &TelemetryColumns, within: Option<TimeRange>) -> Result<Self> {
         let named = |error: Error| error.with("telemetry", &columns.name);
         // an object that the location names itself is read whatever its folders are called
@@ -187,10 +192,10 @@ impl TelemetryFiles {
                 || within.is_none_or(|within| check::may_hold(meta.location.as_ref(), within))
         };
         let (objects, closed) = list(location).await.map_err(named)?.into_iter().partition(may_hold);
-        let footers = footers(location, objects).await.map_err(named)?;
+        let (footers, broken) = broken::open(location, objects, columns).await.map_err(named)?;
         let scanned = check::check(location, &footers, columns).map_err(named)?;
-        let closed = Arc::new(closed);
-        Ok(Self { location: location.clone(), columns: columns.clone(), footers, scanned, closed })
+        let (broken, closed) = (Arc::new(broken), Arc::new(closed));
+        Ok(Self { location: location.clone(), columns: columns.clone(), footers, scanned, broken, closed })
     }
 
     /// The rows of one span of time, or all.
@@ -200,8 +205,10 @@ impl TelemetryFiles {
     /// have to be found.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`] when the relation cannot be planned.
+    /// [`ErrorKind::ContractViolated`] naming an object of the span that cannot be read, [`ErrorKind::Internal`] when
+    /// the relation cannot be planned.
     pub fn table(&self, range: Option<TimeRange>) -> Result<TelemetryTable> {
+        self.whole(range.as_ref().map(std::slice::from_ref))?;
         let footers = match range {
             Some(range) => self.reached(&[range]),
             None => self.footers.clone(),
@@ -218,6 +225,7 @@ impl TelemetryFiles {
     /// Those of [`Self::open`] for the objects that are opened now, and those of [`Self::table`].
     pub async fn spans(&self, spans: &[TimeRange]) -> Result<TelemetryTable> {
         let named = |error: Error| error.with("telemetry", &self.columns.name);
+        self.whole(Some(spans))?;
         let may_hold = |meta: &&ObjectMeta| spans.iter().any(|span| check::may_hold(meta.location.as_ref(), *span));
         let more: Vec<ObjectMeta> = self.closed.iter().filter(may_hold).cloned().collect();
         let mut all = self.clone();
@@ -226,6 +234,15 @@ impl TelemetryFiles {
         footers.sort_by(|left, right| left.meta.location.cmp(&right.meta.location));
         let scanned = check::check(&self.location, &footers, &self.columns).map_err(named)?;
         self.over(&footers, &scanned, Some(spans))
+    }
+
+    /// Demands that every object of some spans, or of all, can be read.
+    fn whole(&self, spans: Option<&[TimeRange]>) -> Result<()> {
+        let reaches = |it: &&Broken| spans.is_none_or(|spans| spans.iter().any(|span| it.reaches(*span)));
+        match self.broken.iter().find(reaches) {
+            Some(broken) => Err(broken.error().with("telemetry", &self.columns.name)),
+            None => Ok(()),
+        }
     }
 
     /// Opened objects whose statistics allow rows of some span.

@@ -108,7 +108,10 @@ impl Recomputation<'_> {
         let table = objects_table(self.destination.sink.as_ref(), &spec, parts)?;
         context.register_table(FOCUS_CHARGES, table).map_err(query_error)?;
         let allocator = Allocator::new(Arc::clone(&configured.plan), self.period);
-        let telemetry = configured.telemetry.open(&context, &allocator, self.period).await?;
+        let telemetry = configured
+            .telemetry
+            .open(&context, &allocator, self.period, configured.plan.needs_previous_telemetry())
+            .await?;
         Ok((context, telemetry))
     }
 

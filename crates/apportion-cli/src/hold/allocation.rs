@@ -25,10 +25,10 @@ use crate::report::AllocationReport;
 use crate::rows::{Row, rows};
 use crate::run::Run;
 use crate::staging::query_error;
-use crate::tables::{ALLOCATED_CHARGES, DRIVER_QUANTITIES, Tables};
+use crate::tables::{ALLOCATED_CHARGES, DRIVER_QUANTITIES, Tables, UNIT_ECONOMICS_DAILY};
 
-/// The name of the published table in the context of the staged ones.
-const BEFORE: &str = "published_driver_quantities";
+/// The name of a published table in the context of the staged ones.
+const BEFORE: &str = "published_before";
 
 /// Allocated and whole effective cost by currency.
 type Reached = BTreeMap<String, (Money, Money)>;
@@ -126,16 +126,13 @@ async fn published(run: &Run, name: &str, period: BillingPeriod) -> Result<Optio
     }
 }
 
-/// Days, by telemetry, of which the published allocation had measurements where the staged one takes a stand-in for
-/// the same driver key.
+/// Days, by telemetry, of which the published allocation had measurements and the staged one has none: where it takes
+/// a stand-in for the same driver key, and where a unit metric has no quantity any more for its cost.
 async fn lost_days(
     run: &Run,
     context: &SessionContext,
     period: BillingPeriod,
 ) -> Result<BTreeMap<String, BTreeSet<NaiveDate>>> {
-    let mut lost: BTreeMap<String, BTreeSet<NaiveDate>> = BTreeMap::new();
-    let Some(table) = published(run, DRIVER_QUANTITIES, period).await? else { return Ok(lost) };
-    context.register_table(BEFORE, table).map_err(query_error)?;
     let keys = |table: &str, sources: &str| {
         format!(
             "SELECT DISTINCT x_AllocationDriver AS Driver, x_AllocationDriverKey AS DriverKey, x_ChargeDate AS Day \
@@ -149,17 +146,29 @@ async fn lost_days(
         keys(DRIVER_QUANTITIES, "'previous_period', 'even', 'unallocated'"),
         keys(BEFORE, "'actual', 'idle'"),
     );
-    let answer = rows(context, &sql).await;
-    context.deregister_table(BEFORE).map_err(query_error)?;
-    match answer {
-        Ok(answer) => {
-            for row in &answer {
-                if let Ok(day) = row.text(1).parse() {
-                    lost.entry(row.text(0)).or_default().insert(day);
+    let units = format!(
+        "SELECT a.Metric, a.Day FROM \
+         (SELECT x_Metric AS Metric, x_ChargeDate AS Day FROM {UNIT_ECONOMICS_DAILY} \
+          GROUP BY x_Metric, x_ChargeDate HAVING max(x_Quantity) IS NULL) AS a INNER JOIN \
+         (SELECT DISTINCT x_Metric AS Metric, x_ChargeDate AS Day FROM {BEFORE} WHERE x_Quantity IS NOT NULL) AS b \
+         ON a.Metric = b.Metric AND a.Day = b.Day"
+    );
+    let mut lost: BTreeMap<String, BTreeSet<NaiveDate>> = BTreeMap::new();
+    for (table, sql) in [(DRIVER_QUANTITIES, sql), (UNIT_ECONOMICS_DAILY, units)] {
+        let Some(before) = published(run, table, period).await? else { continue };
+        context.register_table(BEFORE, before).map_err(query_error)?;
+        let answer = rows(context, &sql).await;
+        context.deregister_table(BEFORE).map_err(query_error)?;
+        match answer {
+            Ok(answer) => {
+                for row in &answer {
+                    if let Ok(day) = row.text(1).parse() {
+                        lost.entry(row.text(0)).or_default().insert(day);
+                    }
                 }
             }
+            Err(error) => tracing::warn!(%period, table, error = %of_the_data(error)?, "it cannot be compared"),
         }
-        Err(error) => tracing::warn!(%period, error = %of_the_data(error)?, "published quantities cannot be read"),
     }
     Ok(lost)
 }

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::metrics::Moment;
 use crate::project::hex;
 use crate::report::RunReport;
+use crate::tables::COMPLETENESS;
 
 /// The span of somebody else that started the run, from `TRACEPARENT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +72,9 @@ pub(super) fn of_run(
     if moment.exit_code != 0 {
         root.error = Some(moment.outcome().to_owned());
     }
-    let units: Vec<Span> =
-        entry.into_iter().flat_map(|entry| &entry.units).map(|unit| of_unit(unit, &root, &report.run_id)).collect();
+    // What a month lacks is noted with its other tables; it is no work worth a span.
+    let units = entry.into_iter().flat_map(|entry| &entry.units).filter(|unit| unit.table != COMPLETENESS);
+    let units: Vec<Span> = units.map(|unit| of_unit(unit, &root, &report.run_id)).collect();
     std::iter::once(root).chain(units).collect()
 }
 

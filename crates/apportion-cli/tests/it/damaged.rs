@@ -48,10 +48,12 @@ fn every_damage(workspace: &Workspace, document: &str, path: impl Fn() -> PathBu
         let name = path.file_name().expect("name").to_string_lossy().into_owned();
         assert!(!told || damage == "missing" || summary.contains(&name), "{at}: {text}");
         assert!(content(workspace, "tables") == tables, "{at}: the tables changed");
-        let verified = workspace.run_ok(&["verify", "pipeline.yaml"]);
-        let verified = String::from_utf8_lossy(&verified.stdout).into_owned();
-        assert!(!verified.contains("no certificate") && !verified.contains("note:"), "{at}: {verified}");
-        workspace.run_ok(&["diff", "pipeline.yaml", "--period", "2026-02"]);
+        if matches!(damage, "truncated" | "missing") {
+            let verified = workspace.run_ok(&["verify", "pipeline.yaml", "--period", "2026-02"]);
+            let verified = String::from_utf8_lossy(&verified.stdout).into_owned();
+            assert!(!verified.contains("no certificate") && !verified.contains("note:"), "{at}: {verified}");
+            workspace.run_ok(&["diff", "pipeline.yaml", "--period", "2026-02"]);
+        }
         let again = transcript(&workspace.run_ok(&["run", "pipeline.yaml"]), &[]);
         assert!(again.contains("Everything is up to date"), "{at}: {again}");
         assert!(!again.contains("could not be read"), "{at}: {again}");
@@ -80,8 +82,10 @@ fn a_damaged_index_is_made_again() {
     let workspace = workspace();
     let path = workspace.path("tables/_apportion/units.json");
     every_damage(&workspace, "index of units", || path.clone(), true);
-    let path = workspace.path("tables/_apportion/telemetry.json");
-    every_damage(&workspace, "index of telemetry", || path.clone(), true);
+    for name in ["telemetry", "sources"] {
+        let path = workspace.path(&format!("tables/_apportion/{name}.json"));
+        every_damage(&workspace, name, || path.clone(), true);
+    }
 }
 
 #[test]

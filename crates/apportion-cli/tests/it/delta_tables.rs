@@ -33,7 +33,7 @@ fn every_table_and_column_says_what_it_is() {
         .collect();
     tables.sort();
     // Without a reporting currency there is no table of it, not even an empty one.
-    let expected = ["allocated_charges", "driver_quantities", "focus_charges", "reconciliation"];
+    let expected = ["allocated_charges", "completeness", "driver_quantities", "focus_charges", "reconciliation"];
     assert_eq!(tables, [&expected[..], &["unit_economics_daily", "unit_economics_monthly"]].concat());
     for table in tables {
         for (column, comment) in columns(&workspace, &table) {

@@ -8,11 +8,11 @@ use crate::support::Workspace;
 
 /// Runs a shell script with a mount namespace of its own, in which small disks can be mounted.
 /// `None` where the system does not let us.
-fn with_small_disk(workspace: &Workspace, script: &str) -> Option<(i32, String)> {
+fn with_small_disk(workspace: &Workspace, kibibytes: u32, script: &str) -> Option<(i32, String)> {
     let ways: [&[&str]; 3] = [&["unshare", "-m"], &["unshare", "-rm"], &["sudo", "-n", "unshare", "-m"]];
     let folder = workspace.path("small");
     std::fs::create_dir_all(&folder).expect("folder");
-    let mount = format!("mount -t tmpfs -o size=48k none '{}'", folder.display());
+    let mount = format!("mount -t tmpfs -o size={kibibytes}k none '{}'", folder.display());
     for way in ways {
         let start = |script: &str| {
             let mut command = Command::new(way[0]);
@@ -45,7 +45,7 @@ fn a_full_work_directory_stops_the_unit_and_touches_nothing() {
     let lines: Vec<(&str, f64)> = lines.iter().map(|(team, cost)| (team.as_str(), *cost)).collect();
     workspace.write(&bill_key("2026-01"), &bill("2026-01", &lines));
     let script = "\"$BINARY\" run pipeline.yaml --period 2026-01 --work-directory small";
-    let Some((code, text)) = with_small_disk(&workspace, script) else { return skipped() };
+    let Some((code, text)) = with_small_disk(&workspace, 48, script) else { return skipped() };
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("No space left on device"), "{text}");
     assert!(text.contains("small/"), "the full folder is named: {text}");
@@ -61,7 +61,7 @@ fn a_destination_that_fills_up_is_healed_when_there_is_room_again() {
     let script = format!(
         "{run} --period 2026-01; echo \"first $?\"; mount -o remount,size=64m small && {run}; echo \"second $?\"; cp -r small/tables kept"
     );
-    let Some((_, text)) = with_small_disk(&workspace, &script) else { return skipped() };
+    let Some((_, text)) = with_small_disk(&workspace, 48, &script) else { return skipped() };
     assert!(text.contains("first 1"), "{text}");
     assert!(text.contains("No space left on device"), "{text}");
     assert!(text.contains("second 0"), "{text}");
@@ -80,7 +80,7 @@ fn nothing_that_is_written_to_a_full_disk_is_cut_silently() {
          {ask} --format csv --output small/answer; echo \"written $?\"; \
          \"$BINARY\" run pipeline.yaml --report small/report.json > /dev/null; echo \"run $?\"; ls small"
     );
-    let Some((_, text)) = with_small_disk(&workspace, &script) else { return skipped() };
+    let Some((_, text)) = with_small_disk(&workspace, 48, &script) else { return skipped() };
     for line in ["init 2", "printed 1", "written 1", "run 1"] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
@@ -88,4 +88,27 @@ fn nothing_that_is_written_to_a_full_disk_is_cut_silently() {
     for rest in ["new.yaml\n", "answer\n", "report.json\n", ".writing"] {
         assert!(!text.contains(&format!("\n{rest}")), "{rest} was left\n{text}");
     }
+}
+
+/// However much fits: what was published is in the summary, and so is why the rest was not.
+#[test]
+fn a_destination_that_fills_up_still_ends_with_the_summary() {
+    let mut half_full = 0;
+    for kibibytes in [120, 180, 240, 300, 380] {
+        let workspace = estate("");
+        let script = "\"$BINARY\" run pipeline.yaml --destination small/tables --work-directory . ; echo \"code $?\"; \
+                      find small/tables/focus_charges -name '*.parquet' | sed 's/^/there /'";
+        let Some((_, text)) = with_small_disk(&workspace, kibibytes, script) else { return skipped() };
+        assert!(!text.contains("panicked"), "{kibibytes}: {text}");
+        if text.contains("code 0")
+            || !text.contains("there small/tables/focus_charges/x_Source=bill/x_BillingPeriod=2026-01")
+        {
+            continue;
+        }
+        half_full += 1;
+        assert!(text.contains("code 1") && text.contains("No space left on device"), "{kibibytes}: {text}");
+        assert!(text.contains("Charges") && text.contains("2026-01 bill"), "{kibibytes}: no summary: {text}");
+        assert!(text.contains("Tables (parquet) in small/tables/"), "{kibibytes}: no summary: {text}");
+    }
+    assert!(half_full > 0, "no disk was full after the first month, so nothing was tested");
 }

@@ -104,6 +104,7 @@ fn delta_holds_the_same_rows_as_parquet() {
         "unit_economics_daily",
         "unit_economics_monthly",
         "reconciliation",
+        "completeness",
     ] {
         let columns = workspace.query(
             "parquet",

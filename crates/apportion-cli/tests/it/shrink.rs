@@ -95,6 +95,16 @@ fn what_is_published_is_what_a_month_is_compared_with() {
     }
 }
 
+/// The tables alone still know how much there was.
+#[test]
+fn nothing_but_the_tables_is_enough_to_hold_a_month_back() {
+    let workspace = workspace("parquet");
+    std::fs::remove_dir_all(workspace.path("tables/_apportion")).expect("documents");
+    workspace.write(&bill_key("2026-05"), &all_days(1));
+    assert!(run(&workspace, 3, &[]).1.contains("rows from 124 to 31"));
+    assert_eq!(charges(&workspace), "124");
+}
+
 /// The certificate alone still knows how much there was.
 #[test]
 fn a_lost_table_does_not_make_a_smaller_month_good() {

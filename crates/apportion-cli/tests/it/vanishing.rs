@@ -105,3 +105,19 @@ fn a_share_that_falls_by_more_than_half_is_held_and_the_rules_are_the_users() {
     std::fs::remove_file(lenient.path(&requests_key("2026-03-05"))).expect("telemetry");
     assert_eq!(run(&lenient, 0, &[])["status"], "published");
 }
+
+/// Telemetry that no rule splits by, and that units are counted in.
+#[test]
+fn a_unit_metric_that_vanishes_holds_the_allocation_of_its_month() {
+    let workspace = estate("");
+    change(
+        &workspace,
+        "method: proportional, driver: requests, fallback: [previous_period]",
+        "method: direct, to: account",
+    );
+    run(&workspace, 0, &[]);
+    std::fs::remove_file(workspace.path(&requests_key("2026-03-05"))).expect("telemetry");
+    let told = message(&run(&workspace, 3, &[]));
+    assert!(told.contains("telemetry requests no longer measures a day that it measured (2026-03-05)"), "{told}");
+    assert_eq!(run(&workspace, 0, &["--accept-smaller", "2026-03"])["status"], "published");
+}

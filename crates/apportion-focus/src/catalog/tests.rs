@@ -120,6 +120,7 @@ fn every_written_table_has_a_contract() {
             "unit_economics_daily",
             "unit_economics_monthly",
             "reconciliation",
+            "completeness",
             "run_ledger"
         ]
     );

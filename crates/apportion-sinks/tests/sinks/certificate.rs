@@ -27,6 +27,7 @@ fn certificate(period: &str, run: &str) -> Certificate {
             charges: 5,
             high_water: None,
         }],
+        missing: Vec::new(),
         allocation: None,
         totals: Vec::new(),
         differences: 0,

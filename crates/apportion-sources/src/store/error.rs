@@ -48,6 +48,11 @@ pub fn store_error(error: object_store::Error, object: impl std::fmt::Display) -
             (ErrorKind::PermissionDenied, "the store denies access")
         }
         _ if has(&["NoSuchBucket", "ContainerNotFound"]) => (ErrorKind::NotFound, "the bucket does not exist"),
+        _ if has(&["is a symbolic link to"]) => {
+            return Error::new(ErrorKind::NotFound, "the object cannot be read")
+                .with("object", object)
+                .with("cause", one_line(&text));
+        }
         Store::NotFound { .. } => (ErrorKind::NotFound, "the object does not exist"),
         _ if has(&["incorrectly configured region", "PermanentRedirect", "AuthorizationHeaderMalformed"]) => {
             (ErrorKind::Config, "the bucket is in another region; set `region`")

@@ -8,7 +8,7 @@ use object_store::ObjectMeta;
 
 use apportion_spec::Result;
 
-use super::{TelemetryColumns, TimeRange, check, list};
+use super::{TelemetryColumns, TimeRange, broken, check, list};
 use crate::objects::footers;
 use crate::store::Location;
 
@@ -37,26 +37,35 @@ pub type Span = Option<(i64, i64)>;
 const CONCURRENT: usize = 32;
 
 /// Lists telemetry and says which span each object covers. `known` answers for objects that were
-/// looked at before; only the others are opened.
+/// looked at before; only the others are opened. Of one that cannot be read the span is what its name says, or what
+/// `formerly` knows of an earlier version of it.
 ///
 /// # Errors
-/// [`apportion_spec::ErrorKind::NotFound`] when there are no Parquet objects,
-/// [`apportion_spec::ErrorKind::ContractViolated`] for an object that is not readable Parquet, errors of the store.
-pub async fn spans<F>(location: &Location, columns: &TelemetryColumns, known: F) -> Result<Vec<ListedObject>>
+/// [`apportion_spec::ErrorKind::NotFound`] when there are no Parquet objects, errors of the store.
+pub async fn spans<F, G>(
+    location: &Location,
+    columns: &TelemetryColumns,
+    known: F,
+    formerly: G,
+) -> Result<Vec<ListedObject>>
 where
     F: Fn(&ObjectMeta) -> Option<Span>,
+    G: Fn(&ObjectMeta) -> Span,
 {
     let named = |error: apportion_spec::Error| error.with("telemetry", &columns.name);
     let objects = list(location).await.map_err(named)?;
-    let objects: Vec<(ObjectMeta, Option<Span>)> =
-        objects.into_iter().map(|meta| (meta.clone(), known(&meta))).collect();
+    let objects: Vec<(ObjectMeta, Option<Span>, Span)> =
+        objects.into_iter().map(|meta| (meta.clone(), known(&meta), formerly(&meta))).collect();
     futures::stream::iter(objects)
-        .map(|(meta, known)| async move {
+        .map(|(meta, known, formerly)| async move {
             if let Some(span) = known {
                 return Ok(ListedObject { meta, span });
             }
-            let footer = footers(location, vec![meta.clone()]).await?;
-            let span = footer.first().and_then(|footer| check::ends(footer, &columns.time));
+            let span = match footers(location, vec![meta.clone()]).await {
+                Ok(footer) => footer.first().and_then(|footer| check::ends(footer, &columns.time)),
+                Err(error) if broken::lies_in_the_object(&error) => broken::named_span(location, &meta).or(formerly),
+                Err(error) => return Err(error),
+            };
             Ok(ListedObject { meta, span })
         })
         .buffered(CONCURRENT)
