@@ -109,7 +109,9 @@ impl Candidate {
                 equal: [few(contract.telling), !contract.telling.is_empty()],
                 same: [few(delivery.telling), !delivery.telling.is_empty() && any(&words)],
             };
-            (!columns.is_empty()).then(|| (parts.join(".").to_ascii_lowercase(), leaf))
+            let (top, below) = parts.split_first()?;
+            let key = std::iter::once(known_as(contract, top)).chain(below.iter().map(String::as_str));
+            (!columns.is_empty()).then(|| (key.collect::<Vec<_>>().join("."), leaf))
         };
         let columns = schema.columns();
         let leaves = columns.iter().enumerate().filter_map(|(index, found)| leaf((index, found.path().parts())));
@@ -121,6 +123,13 @@ impl Candidate {
         let wanted = self.leaves.iter().filter(|(_, leaf)| leaf.is_in(columns));
         wanted.map(|(path, _)| path.as_str()).collect()
     }
+}
+
+/// What the contract calls a delivered column, which goes by other names in exports of another age. A record keeps
+/// its own name.
+fn known_as<'a>(contract: &'a SourceContract, delivered: &'a str) -> &'a str {
+    let plain = |column: &&SourceColumn| column.path.is_empty() && contract.rank(delivered, column).is_some();
+    contract.columns.iter().find(plain).map_or(delivered, |column| column.name.as_str())
 }
 
 /// Masks over the columns that all of some objects have: exports get new columns over time, and rows

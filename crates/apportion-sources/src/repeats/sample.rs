@@ -14,8 +14,8 @@ use datafusion::common::hash_utils::{RandomState, create_hashes};
 use futures::{StreamExt, TryStreamExt};
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 
-use super::Candidate;
-use crate::contract::ColumnKind;
+use super::{Candidate, known_as};
+use crate::contract::{ColumnKind, SourceContract};
 use crate::discover::{Days, Rows, day, moments};
 use crate::objects::PinnedReader;
 
@@ -159,7 +159,8 @@ async fn sample(object: Candidate, mask: ProjectionMask) -> Result<(HashMap<u64,
     while let Some(batch) = batches.try_next().await.map_err(|error| failed(&error))? {
         buffer.clear();
         buffer.resize(batch.num_rows(), 0_u64);
-        create_hashes(in_order(&batch), &RandomState::with_seed(0), &mut buffer).map_err(|error| failed(&error))?;
+        create_hashes(in_order(&batch, object.contract), &RandomState::with_seed(0), &mut buffer)
+            .map_err(|error| failed(&error))?;
         let delivery = &object.contract.delivery;
         let rows = Rows::new(&batch, object.contract);
         let times = |name: &str| rows.column(name).map(|found| moments(&found)).unwrap_or_default();
@@ -183,13 +184,13 @@ async fn sample(object: Candidate, mask: ProjectionMask) -> Result<(HashMap<u64,
 
 /// Columns by name and in one form: two runs may deliver them in another order, and numbers and times as other
 /// types.
-fn in_order(batch: &RecordBatch) -> Vec<ArrayRef> {
+fn in_order(batch: &RecordBatch, contract: &SourceContract) -> Vec<ArrayRef> {
     let schema = batch.schema();
     let mut columns: Vec<(String, ArrayRef)> = schema
         .fields()
         .iter()
         .zip(batch.columns())
-        .map(|(field, column)| (field.name().to_ascii_lowercase(), plain(column)))
+        .map(|(field, column)| (known_as(contract, field.name()).to_owned(), plain(column)))
         .collect();
     columns.sort_by(|left, right| left.0.cmp(&right.0));
     columns.into_iter().map(|(_, column)| column).collect()

@@ -147,6 +147,21 @@ async fn a_run_with_more_columns_is_a_run_of_the_same_rows() {
     assert_contains(&refusal(of, &objects).await, &["every row of `", "e/a.parquet"]);
 }
 
+/// Column sets of another age have other names for the same: they are compared by what they are.
+#[tokio::test]
+async fn columns_of_other_names_are_the_same_columns() {
+    let of = SourceFormat::AzureCostManagement;
+    let older = |content: Bytes| {
+        let text = String::from_utf8(content.to_vec()).unwrap();
+        Bytes::from(text.replace("PreTaxCost", "CostInBillingCurrency").replace("ResourceId", "InstanceId"))
+    };
+    let [a, b] = ["a.csv", "b.csv"].map(str::to_owned);
+    let other = vec![(a.clone(), azure(&numbers(0, 1))), (b.clone(), older(azure(&numbers(1, 2))))];
+    assert!(export(of, &other).await.repeated_rows().await.unwrap().is_empty());
+    let same = vec![(a, azure(&numbers(0, 5))), (b, older(azure(&numbers(0, 6))))];
+    assert_contains(&refusal(of, &same).await, &["every row of `", "e/a.csv"]);
+}
+
 #[tokio::test]
 async fn equal_rows_of_one_run_are_kept_and_only_told() {
     for (format_of, ending, write) in FORMATS {
