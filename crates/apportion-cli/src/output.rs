@@ -203,8 +203,7 @@ impl Write for Logs {
 /// Right-aligns every column but the first and joins rows with line breaks.
 /// Values come from bills: each stays on its line.
 pub(crate) fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
-    let rows: Vec<Vec<String>> =
-        rows.iter().map(|row| row.iter().map(|cell| printable::line(cell).into_owned()).collect()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| short(cell)).collect()).collect();
     let mut widths: Vec<usize> = header.iter().map(|name| name.chars().count()).collect();
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -227,6 +226,18 @@ pub(crate) fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut lines = vec![line(&header), line(&rule)];
     lines.extend(rows.iter().map(|row| line(row)));
     lines.join("\n")
+}
+
+/// Characters of a cell that are shown. A tag may hold a megabyte, and no table is as wide.
+const WIDEST: usize = 500;
+
+/// A cell on one line, cut where it is longer than anybody reads.
+fn short(cell: &str) -> String {
+    let line = printable::line(cell);
+    match line.char_indices().nth(WIDEST) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line.into_owned(),
+    }
 }
 
 /// An amount with thousands separators and two decimals, for people. The tables hold all digits.
