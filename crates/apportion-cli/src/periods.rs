@@ -1,17 +1,19 @@
 //! The work of a run, period by period: what changed is computed, the rest is left alone.
 
 mod completeness;
+mod listings;
 mod withdrawals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use apportion_sinks::units::{PublishedUnit, SourceIndex, TelemetryIndex, unit_key};
+use apportion_sinks::units::{PublishedUnit, unit_key};
 use apportion_sinks::{MissingSource, keep_configuration};
 use apportion_spec::{BillingPeriod, Error, Result};
 use futures::StreamExt;
 use tokio::sync::Mutex;
 
+use self::listings::{open_sources, remember_listings, take_survey};
 use crate::agenda::{AllocationAgenda, PeriodAgenda, Situation};
 use crate::allocate::Allocation;
 use crate::args::RunArgs;
@@ -29,7 +31,7 @@ use crate::report::{AllocationReport, Failure, LedgerTotals, MissingReport, RunR
 use crate::run::{Run, seconds};
 use crate::survey::TelemetrySurvey;
 use crate::tables::{ALLOCATED_CHARGES, FOCUS_CHARGES, PUBLISHED, REPORTING_CHARGES};
-use crate::units::{OpenSources, Unit, Units};
+use crate::units::{Unit, Units};
 
 /// What the periods of one run share.
 struct Work<'a> {
@@ -173,23 +175,6 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
     Ok(report)
 }
 
-/// Lists the sources and remembers which billing periods objects have that name none.
-async fn open_sources<'a>(run: &'a Run, names: &[String], notes: &mut Vec<String>) -> Result<OpenSources<'a>> {
-    let place = &run.destination.place;
-    let remembered = SourceIndex::read(place).await?;
-    if remembered.damaged {
-        notes.push("`_apportion/sources.json` could not be read: it is written again".to_owned());
-    }
-    let sources = OpenSources::open(&run.project, names, &run.limits, &remembered).await?;
-    let now = sources.to_remember(&remembered);
-    if now != remembered
-        && let Err(error) = now.write(place).await
-    {
-        tracing::warn!(%error, "the billing periods of export objects could not be remembered");
-    }
-    Ok(sources)
-}
-
 /// Everything that is written before the first unit.
 async fn prepare(run: &Run, units: &Units<'_>, published: &mut Published, is_open: bool) -> Result<()> {
     remember_listings(run, units, published).await?;
@@ -202,38 +187,6 @@ async fn prepare(run: &Run, units: &Units<'_>, published: &mut Published, is_ope
         run.destination.sink.prepare(&run.tables.spec(name)?).await?;
     }
     Ok(())
-}
-
-/// Lists the telemetry and remembers which days its objects cover. A telemetry that cannot be
-/// listed fails the allocations that read it, not the run.
-async fn take_survey(run: &Run, notes: &mut Vec<String>) -> Result<TelemetrySurvey> {
-    let place = &run.destination.place;
-    let remembered = TelemetryIndex::read(place).await.unwrap_or_default();
-    if remembered.damaged {
-        notes.push("`_apportion/telemetry.json` could not be read: it is written again".to_owned());
-    }
-    let survey = TelemetrySurvey::take(&run.project, &remembered).await;
-    let survey = survey.inspect_err(|error| tracing::warn!(%error, "telemetry cannot be listed"))?;
-    let now = survey.to_remember(&run.project);
-    if now != remembered
-        && let Err(error) = now.write(place).await
-    {
-        tracing::warn!(%error, "the days that telemetry objects cover could not be remembered");
-    }
-    Ok(survey)
-}
-
-/// A listing may change without anything to be done; the next run need not look closer again.
-async fn remember_listings(run: &Run, units: &Units<'_>, published: &mut Published) -> Result<()> {
-    let mut changed = false;
-    for (source, period, listing) in units.listings_up_to_date() {
-        let key = unit_key(FOCUS_CHARGES, Some(source), &period.to_string());
-        if let Some(unit) = published.index.units.get_mut(&key).filter(|unit| unit.listing_digest != *listing) {
-            unit.listing_digest.clone_from(listing);
-            changed = true;
-        }
-    }
-    if changed { published.index.write(&run.destination.place).await } else { Ok(()) }
 }
 
 impl Work<'_> {
