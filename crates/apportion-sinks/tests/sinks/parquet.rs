@@ -62,12 +62,18 @@ async fn an_object_changed_by_others_is_repaired() {
     let key = "warehouse/charges/x_Source=aws/x_BillingPeriod=2026-01/part-00000.parquet";
     let good = world.server().get(BUCKET, key).unwrap();
     world.server().put(BUCKET, key, "not parquet");
-    world.server().put(BUCKET, &key.replace("00000", "00009"), "left behind");
     let again = world.publish(&at, &batch, "run-2").await.unwrap();
     assert!(again.changed);
     assert_eq!(again.version, first.version, "the content is the same version as before");
     assert_eq!(world.server().get(BUCKET, key).unwrap(), good);
     assert_eq!(world.keys().len(), 1);
+    // What nobody of us put there is neither counted nor deleted: somebody may want it back.
+    let stray = key.replace("00000", "00009");
+    world.server().put(BUCKET, &stray, "somebody's");
+    let held = world.publish(&at, &batch, "run-3").await.unwrap_err();
+    assert_eq!(held.kind(), ErrorKind::Held);
+    assert!(held.to_string().contains("part-00009.parquet"), "{held}");
+    assert_eq!(world.server().get(BUCKET, &stray).unwrap(), "somebody's");
 }
 
 #[tokio::test]
