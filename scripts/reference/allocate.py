@@ -10,7 +10,7 @@ from .rules import FOLLOWERS, LEVELS
 
 COSTS = ["Billed", "Effective", "List", "Contracted"]
 KEPT = ["ServiceProviderName", "ServiceName", "SubAccountId", "RegionId", "ChargeCategory",
-        "service", "team"]
+        "ChargeFrequency", "service", "team"]
 FOLLOW_KEYS = ["CommitmentDiscountId", "ResourceId", "SkuId"]
 
 MACROS = """

@@ -20,6 +20,7 @@ select
     x_Source,
     x_Finality,
     BillingCurrency,
+    ChargeFrequency,
     TargetId as x_AllocationTargetId,
 
     -- how it came about

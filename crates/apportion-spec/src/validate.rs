@@ -16,6 +16,9 @@ use crate::pipeline::{
 use crate::suggest::did_you_mean;
 use crate::{Error, ErrorKind, Result, printable, secret};
 
+/// Columns that every allocated charge has by now and `keep` may still name, as it had to.
+const ONCE_KEPT: [&str; 1] = ["ChargeFrequency"];
+
 /// Columns of FOCUS and of the charge table, which the caller knows: they decide what `keep`,
 /// `match` and dimension names may say.
 #[derive(Debug, Clone, Copy)]
@@ -327,6 +330,9 @@ impl Validator<'_> {
             let position = index.to_string();
             let path = ["allocation", "keep", position.as_str()];
             self.charge_value(&path, name);
+            if ONCE_KEPT.contains(&name.as_str()) {
+                continue;
+            }
             if self.vocabulary.allocation_columns.contains(&name.as_str()) {
                 self.wrong(
                     &path,

@@ -50,6 +50,7 @@ days as (
         x_Source,
         x_Finality,
         BillingCurrency,
+        ChargeFrequency,
         Stage,
         RuleId,
         Method,

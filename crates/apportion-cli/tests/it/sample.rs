@@ -95,6 +95,38 @@ fn a_rerun_with_other_parallelism_and_memory_gives_the_same_bytes() {
 }
 
 #[test]
+fn a_rule_that_takes_nothing_and_rules_in_another_order_change_no_byte() {
+    let workspace = sample();
+    let pipeline = "pipelines/sample.yaml";
+    let declared = std::fs::read_to_string(workspace.path(pipeline)).expect("pipeline");
+    let run = |text: &str| {
+        workspace.write(pipeline, text.as_bytes());
+        workspace.run_ok(&["run", pipeline, "--period", "2026-02", "--format", "json"]);
+        content(&workspace, "output/sample")
+    };
+    let first = run(&declared);
+    // it reads a column and a tag of its own and is split by a driver that is matched by another column
+    let nothing = "    - id: nothing\n      when: service = 'none' AND ResourceId LIKE 'x%' AND tag('owner') IS NULL\n      \
+                   method: proportional\n      driver: visits\n\n";
+    let visits = "  visits:\n    location: ../testdata/telemetry/requests/\n    time: ts\n    quantity: request_count\n    \
+                  unit: Requests\n    target: customer_id\n    match: { RegionId: service }\n  cpu_seconds:\n";
+    let more =
+        declared.replacen("  rules:\n", &format!("  rules:\n{nothing}"), 1).replacen("  cpu_seconds:\n", visits, 1);
+    assert!(more.matches("nothing").count() == declared.matches("nothing").count() + 1 && more.contains("visits:"));
+    assert!(run(&more) == first, "a rule that takes nothing changed the tables");
+    // `monitoring` stands last and shares no charge with the rules before it but `dedicated`
+    let (rules, after) = declared.split_once("\n  # Charges that belong to other charges").expect("followers");
+    let (before, monitoring) = rules.split_once("    - id: monitoring\n").expect("rule");
+    let (head, others) = before.split_once("    # AWS, Google Cloud and Azure; also").expect("rule");
+    let ordered = format!(
+        "{head}    - id: monitoring\n{monitoring}\n    # AWS, Google Cloud and Azure; also{others}\n  # Charges that belong to \
+         other charges{after}"
+    );
+    assert!(ordered.find("id: monitoring") < ordered.find("id: by-requests"));
+    assert!(run(&ordered) == first, "the order of rules changed the tables");
+}
+
+#[test]
 fn delta_holds_the_same_rows_as_parquet() {
     let workspace = sample();
     let run = ["run", "pipelines/sample.yaml", "--period", "2026-03"];

@@ -1,28 +1,31 @@
 //! Cells: charges that share everything allocation and reports look at, in one scan.
 //!
-//! A cell's identity holds the kept columns and dimensions, the rule and every value a rule reads,
-//! the keys its drivers match on, the keys a follower could follow, and its days. So a cell lies
-//! in exactly one rule, and the charges of a cell can be found again from its values.
+//! A cell's identity holds the kept columns and dimensions, frequency, the target its charges name,
+//! the rule that took them and the keys its drivers match on, the keys a follower could follow, and
+//! its days. So a cell lies in exactly one rule, and the charges of a cell can be found again from
+//! its values. What other rules there are, in which order and what they match is no part of it: a
+//! rule that takes nothing changes no id.
 //! The trap avoided: keys that make a cell of every charge. Resources, SKUs and commitments are
-//! only told apart where a follower of the period asks for them, and tags one by one.
+//! only told apart where a follower of the period asks for them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use apportion_spec::Result;
 use apportion_spec::pipeline::{FollowerPolicy, Ledger};
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DataFusionError, JoinType, ScalarValue};
 use datafusion::dataframe::DataFrame;
 use datafusion::functions::core::expr_fn::{named_struct, nullif};
 use datafusion::functions::string::expr_fn::concat;
-use datafusion::functions_aggregate::expr_fn::{count, sum};
+use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::functions_nested::expr_fn::make_array;
 use datafusion::logical_expr::{Expr, cast, ident, lit, when};
 use datafusion::prelude::SessionContext;
 
 use super::Barrier;
 use super::follower::Follower;
-use super::frames::{extend, failed, function, sql};
+use super::frames::{extend, failed, function, settle, sql};
 use super::plan::{AllocationPlan, FOLLOWERS, UNMATCHED};
 
 /// Ordinal of charges that follow others.
@@ -56,8 +59,33 @@ const ONE_DAY: &str = "ClippedEnd <= ClippedStart \
 
 /// The cells of the charges registered as `focus_charges`.
 pub(super) async fn cells(context: &SessionContext, barrier: &dyn Barrier, plan: &AllocationPlan) -> Result<DataFrame> {
+    let step = failed("group charges into cells");
     let charges = identified(context, barrier, plan, &[]).await?;
-    grouped(charges, plan).map_err(failed("group charges into cells"))
+    let charges = extend(charges, vec![lit(1_i64).alias("ChargeCount")]).map_err(&step)?;
+    let names = group(plan);
+    let values = names.iter().map(|name| ident(name).alias(in_cell(name))).collect();
+    summed(charges, values).and_then(|cells| described(cells, plan)).map_err(step)
+}
+
+/// The cells as [`cells`] gives them, by way of the table `allocation_matched_cells`: cells told
+/// apart by which rules match their charges, from which it is reported who else would have taken
+/// what. So the charges are read once for both.
+pub(super) async fn matched_cells(
+    context: &SessionContext,
+    barrier: &dyn Barrier,
+    plan: &AllocationPlan,
+) -> Result<DataFrame> {
+    let step = failed("group charges into cells");
+    let charges = identified(context, barrier, plan, &[]).await?;
+    let charges = extend(charges, vec![lit(1_i64).alias("ChargeCount")]).map_err(&step)?;
+    let names = group(plan);
+    let matches = ["RuleMatches".to_owned()];
+    let values = names.iter().chain(&matches).map(|name| ident(name).alias(in_cell(name))).collect();
+    let matched = summed(charges, values).map_err(&step)?;
+    let matched = settle(context, barrier, "period", "allocation_matched_cells", matched).await?;
+    let values = names.iter().map(|name| ident(in_cell(name))).collect();
+    let cells = context.read_table(matched).and_then(|matched| summed(matched, values));
+    cells.and_then(|cells| described(cells, plan)).map_err(step)
 }
 
 /// The charges of the given cells: `CellId`, `x_ChargeId` and the four costs.
@@ -69,11 +97,7 @@ pub(super) async fn charges(
 ) -> Result<DataFrame> {
     let step = failed("find the charges of a cell");
     let charges = identified(context, barrier, plan, &["x_ChargeId"]).await?;
-    let values = identity(plan).into_iter().map(|(_, value)| value).collect();
-    let mut columns = vec![
-        function("charge_id").map_err(&step)?.call(values).alias("CellId"),
-        ident("x_ChargeId").alias("x_ChargeId"),
-    ];
+    let mut columns = vec![identity(plan).map_err(&step)?.alias("CellId"), ident("x_ChargeId").alias("x_ChargeId")];
     columns.extend(Ledger::ALL.map(|ledger| ident(ledger.column()).alias(ledger.column())));
     let wanted = cells.iter().map(|cell| lit(cell.as_str())).collect();
     charges.select(columns).and_then(|charges| charges.filter(ident("CellId").in_list(wanted, false))).map_err(step)
@@ -93,7 +117,8 @@ async fn identified(
 }
 
 /// Columns of a charge that allocation itself looks at, besides the four costs.
-const OWN_COLUMNS: [&str; 18] = [
+const OWN_COLUMNS: [&str; 20] = [
+    "x_BillingPeriod",
     "x_Source",
     "x_Finality",
     "BillingCurrency",
@@ -103,6 +128,7 @@ const OWN_COLUMNS: [&str; 18] = [
     "ChargePeriodEnd",
     "ChargeCategory",
     "ChargeClass",
+    "ChargeFrequency",
     "ServiceCategory",
     "ServiceSubcategory",
     "CommitmentDiscountStatus",
@@ -122,7 +148,14 @@ fn needed(plan: &AllocationPlan) -> HashSet<String> {
     let matched = plan.match_sets.iter().flatten().cloned();
     let values = plan.dimensions.iter().map(|(_, value)| value).chain(plan.reads.tags.values());
     let inside = values.flat_map(|value| value.column_refs().into_iter().map(|column| column.name.clone()));
-    own.chain(costs).chain(kept).chain(matched).chain(plan.reads.columns.iter().cloned()).chain(inside).collect()
+    let told = [plan.target.clone()].into_iter();
+    own.chain(costs)
+        .chain(kept)
+        .chain(told)
+        .chain(matched)
+        .chain(plan.reads.columns.iter().cloned())
+        .chain(inside)
+        .collect()
 }
 
 /// A correction of a month before the bill's own: what it corrects is not in this bill, so a rule
@@ -273,68 +306,92 @@ async fn followed(
     Ok(charges)
 }
 
-/// Names of the columns that identify a cell.
-fn identity(plan: &AllocationPlan) -> Vec<(String, Expr)> {
-    let own = [
-        "x_Source",
-        "x_Finality",
-        "BillingCurrency",
-        "FollowerKind",
-        "RuleMatches",
-        "RuleOrdinal",
-        "DirectTarget",
-        "SpanStart",
-        "SpanEnd",
-        "ServiceName",
-        "SubAccountId",
-        "BillingAccountId",
-    ];
-    let mut names: Vec<String> = own.iter().map(|name| (*name).to_owned()).collect();
-    names.extend(FOLLOW_KEYS.iter().map(|(key, _)| (*key).to_owned()));
-    names.extend((0..plan.match_sets.len()).map(match_key_column));
-    names.extend(plan.kept.iter().map(|column| column.name.clone()));
-    names.extend(plan.reads.columns.iter().cloned());
-    let mut seen = HashSet::new();
-    let columns = names.into_iter().filter(|name| seen.insert(name.clone())).map(|name| (name.clone(), ident(name)));
-    let tags = plan.reads.tags.values().enumerate().map(|(index, tag)| (format!("Tag{}", index + 1), tag.clone()));
-    columns.chain(tags).collect()
+/// Columns of a cell that are in every pipeline.
+const OWN: [&str; 11] = [
+    "x_BillingPeriod",
+    "x_Source",
+    "x_Finality",
+    "BillingCurrency",
+    "ChargeFrequency",
+    "FollowerKind",
+    "DirectTarget",
+    "SpanStart",
+    "SpanEnd",
+    "SubAccountId",
+    "BillingAccountId",
+];
+
+/// Columns of charges that the pipeline has told apart: what it keeps, in the order of their names,
+/// the target a charge names itself, and the service, by which followers look for their usage.
+fn told_apart(plan: &AllocationPlan) -> BTreeSet<&str> {
+    let kept = plan.kept.iter().map(|column| column.name.as_str());
+    kept.chain([plan.target.as_str(), "ServiceName"]).filter(|name| !OWN.contains(name)).collect()
 }
 
-fn grouped(charges: DataFrame, plan: &AllocationPlan) -> Result<DataFrame, DataFusionError> {
-    let identity = identity(plan);
-    let group = identity.iter().map(|(name, value)| value.clone().alias(format!("Cell{name}"))).collect();
-    let mut totals = vec![count(lit(1_i64)).alias("ChargeCount")];
+/// Names of the columns by which charges are grouped into cells. The ordinal of the rule and the
+/// match keys say where the rule and its keys stand; a cell has one of each.
+fn group(plan: &AllocationPlan) -> Vec<String> {
+    let own = OWN.iter().copied().chain(["RuleOrdinal"]).chain(FOLLOW_KEYS.iter().map(|(key, _)| *key));
+    let own = own.chain(told_apart(plan)).map(str::to_owned);
+    own.chain((0..plan.match_sets.len()).map(match_key_column)).collect()
+}
+
+/// The id of a cell, over the columns of [`group`]: which columns are told apart, their values, the
+/// name of the rule and the keys that rule looks at.
+fn identity(plan: &AllocationPlan) -> Result<Expr, DataFusionError> {
+    let told_apart = told_apart(plan);
+    let names: Vec<&str> = told_apart.iter().copied().collect();
+    let mut values = vec![lit(names.join(","))];
+    values.extend(OWN.iter().copied().chain(FOLLOW_KEYS.iter().map(|(key, _)| *key)).chain(told_apart).map(ident));
+    values.push(by_rule(numbered(plan).map(|(ordinal, rule)| (ordinal, lit(rule.id.clone()))).collect())?);
+    let match_key = function("match_key")?;
+    let mut keys = Vec::new();
+    for (ordinal, rule) in numbered(plan) {
+        // in the order of what they match on: their positions depend on other rules
+        let mut own: Vec<(&[String], usize)> = Vec::new();
+        for position in rule.key_positions() {
+            let index = position.saturating_sub(1);
+            own.push((plan.match_sets.get(index).map_or(&[], Vec::as_slice), index));
+        }
+        own.sort();
+        if !own.is_empty() {
+            let own = own.into_iter().map(|(_, index)| ident(match_key_column(index))).collect();
+            keys.push((ordinal, match_key.call(own)));
+        }
+    }
+    values.push(by_rule(keys)?);
+    Ok(function("charge_id")?.call(values))
+}
+
+/// The name of a column of charges in a frame of cells, where sums of cost bear the names of costs.
+fn in_cell(name: &str) -> String {
+    format!("Cell{name}")
+}
+
+/// The value of an expression over the columns of [`group`], in a frame of cells.
+fn of_cell(value: Expr) -> Result<Expr, DataFusionError> {
+    let renamed = value.transform_up(|node| {
+        Ok(match node {
+            Expr::Column(column) => Transformed::yes(ident(in_cell(&column.name))),
+            other => Transformed::no(other),
+        })
+    })?;
+    Ok(renamed.data)
+}
+
+/// Sums charges, or cells, by `values`: the four costs and the number of charges.
+fn summed(frame: DataFrame, values: Vec<Expr>) -> Result<DataFrame, DataFusionError> {
+    let mut totals = vec![sum(ident("ChargeCount")).alias("ChargeCount")];
     totals.extend(Ledger::ALL.map(|ledger| sum(ident(ledger.column())).alias(ledger.column())));
-    let cells = charges.aggregate(group, totals)?;
-    let mut columns = described(plan)?;
-    columns.push(ident("ChargeCount"));
-    columns.extend(
-        Ledger::ALL.map(|ledger| cast(ident(ledger.column()), DataType::Decimal128(38, 12)).alias(ledger.column())),
-    );
-    let id = function("charge_id")?;
-    let values = identity.iter().map(|(name, _)| ident(format!("Cell{name}"))).collect();
-    columns.insert(0, id.call(values).alias("CellId"));
-    columns.push(dimensions(plan).alias("Dimensions"));
-    cells.select(columns)
+    frame.aggregate(values, totals)
 }
 
-/// The columns of a cell besides its id, totals and dimensions.
-fn described(plan: &AllocationPlan) -> Result<Vec<Expr>, DataFusionError> {
-    let cell = |name: &str| ident(format!("Cell{name}"));
-    let by_cell_rule = |values: Vec<(i64, Expr)>| -> Result<Expr, DataFusionError> {
-        use datafusion::common::tree_node::{Transformed, TreeNode};
-        let expression = by_rule(values)?;
-        let renamed = expression.transform_up(|node| {
-            Ok(match node {
-                Expr::Column(column) if column.name == "RuleOrdinal" => Transformed::yes(cell("RuleOrdinal")),
-                other => Transformed::no(other),
-            })
-        })?;
-        Ok(renamed.data)
-    };
+/// The columns of cells from the values they were grouped by.
+fn described(cells: DataFrame, plan: &AllocationPlan) -> Result<DataFrame, DataFusionError> {
+    let cell = |name: &str| ident(in_cell(name));
     let mut stages = vec![(FOLLOWS, lit(FOLLOWERS)), (STAYS, lit(FOLLOWERS)), (0, lit(UNMATCHED))];
     stages.extend(numbered(plan).map(|(ordinal, rule)| (ordinal, lit(rule.stage.clone()))));
-    let mut rules = vec![(FOLLOWS, cell("FollowerKind")), (STAYS, cell("FollowerKind"))];
+    let mut rules = vec![(FOLLOWS, ident("FollowerKind")), (STAYS, ident("FollowerKind"))];
     rules.extend(numbered(plan).map(|(ordinal, rule)| (ordinal, lit(rule.id.clone()))));
     let mut methods = vec![(FOLLOWS, lit("follow")), (STAYS, lit("unallocated"))];
     methods.extend(numbered(plan).map(|(ordinal, rule)| (ordinal, lit(rule.method))));
@@ -343,9 +400,10 @@ fn described(plan: &AllocationPlan) -> Result<Vec<Expr>, DataFusionError> {
         keys.push(lit(ScalarValue::Utf8(None)));
     }
     let mut columns = vec![
-        by_cell_rule(stages)?.alias("Stage"),
-        by_cell_rule(rules)?.alias("RuleId"),
-        by_cell_rule(methods)?.alias("Method"),
+        of_cell(identity(plan)?)?.alias("CellId"),
+        of_cell(by_rule(stages)?)?.alias("Stage"),
+        of_cell(by_rule(rules)?)?.alias("RuleId"),
+        of_cell(by_rule(methods)?)?.alias("Method"),
         make_array(keys).alias("DriverKeys"),
         cell("SpanStart").alias("ChargePeriodStart"),
         cell("SpanEnd").alias("ChargePeriodEnd"),
@@ -354,23 +412,27 @@ fn described(plan: &AllocationPlan) -> Result<Vec<Expr>, DataFusionError> {
         "x_Source",
         "x_Finality",
         "BillingCurrency",
+        "ChargeFrequency",
         "DirectTarget",
         "FollowerKind",
-        "RuleMatches",
-        "RuleOrdinal",
         "ServiceName",
         "SubAccountId",
         "BillingAccountId",
     ];
     columns.extend(same.iter().map(|name| cell(name).alias(*name)));
     columns.extend(FOLLOW_KEYS.iter().map(|(key, _)| cell(key).alias(*key)));
-    Ok(columns)
+    columns.push(ident("ChargeCount"));
+    columns.extend(
+        Ledger::ALL.map(|ledger| cast(ident(ledger.column()), DataType::Decimal128(38, 12)).alias(ledger.column())),
+    );
+    columns.push(dimensions(plan).alias("Dimensions"));
+    cells.select(columns)
 }
 
 /// Kept columns and dimensions as one opaque value; SQL carries it without knowing its fields.
 fn dimensions(plan: &AllocationPlan) -> Expr {
     let mut fields: Vec<Expr> =
-        plan.kept.iter().flat_map(|column| [lit(column.name.clone()), ident(format!("Cell{}", column.name))]).collect();
+        plan.kept.iter().flat_map(|column| [lit(column.name.clone()), ident(in_cell(&column.name))]).collect();
     if fields.is_empty() {
         fields = vec![lit("none"), lit(true)];
     }

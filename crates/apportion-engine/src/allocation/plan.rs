@@ -32,11 +32,13 @@ pub struct AllocationPlan {
     pub(super) rules: Vec<RulePlan>,
     /// Names of the declared stages, in order.
     pub(super) stages: Vec<String>,
-    /// Columns of dimensions that are kept, read or matched on, with their expressions.
+    /// Column of the dimension that names the target.
+    pub(super) target: String,
+    /// Columns of dimensions that are kept, read or matched on or name the target, with their expressions.
     pub(super) dimensions: Vec<(String, Expr)>,
     /// Contracts of the kept columns, then of the kept dimensions.
     pub(super) kept: Vec<ColumnContract>,
-    /// Values rules read that are part of a cell's identity.
+    /// Values that rules read.
     pub(super) reads: Reads,
     /// Distinct lists of charge columns that drivers match on.
     pub(super) match_sets: Vec<Vec<String>>,
@@ -171,9 +173,11 @@ impl<'a> Planner<'a> {
             .collect();
         let conflicts = conflicts(&known);
         let reads = self.reads(&rules);
+        let target = self.names.column(&self.allocation.target).to_owned();
         let used: BTreeSet<&str> = kept
             .iter()
             .map(|column| column.name.as_str())
+            .chain([target.as_str()])
             .chain(reads.columns.iter().map(String::as_str))
             .chain(self.match_sets.iter().flatten().map(String::as_str))
             .collect();
@@ -181,6 +185,7 @@ impl<'a> Planner<'a> {
         AllocationPlan {
             rules,
             stages: self.allocation.stages.iter().map(|stage| stage.name.clone()).collect(),
+            target,
             dimensions,
             kept,
             reads,

@@ -1,8 +1,8 @@
 //! What an allocation has to say besides its rows: which rules matched what, and what is notable
 //! about each driver.
 //!
-//! Both are aggregates of relations that exist anyway: a cell knows every rule that matches its
-//! charges, so conflicts cost no further scan of the charges.
+//! Both are aggregates of relations that exist anyway: charges were grouped by the rules that match
+//! them before they became cells, so conflicts cost no further scan of the charges.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Int64Type};
 use datafusion::common::DataFusionError;
 use datafusion::prelude::SessionContext;
 
-use super::plan::AllocationPlan;
+use super::plan::{AllocationPlan, FOLLOWERS, UNMATCHED};
 
 /// Charges of one rule, of one kind of follower, or without a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +71,9 @@ fn units(batch: &RecordBatch, column: usize, row: usize) -> Result<i128, DataFus
 pub(super) async fn rules(context: &SessionContext, plan: &AllocationPlan) -> Result<Vec<RuleReport>, DataFusionError> {
     let batches = rows(
         context,
-        "select Stage, RuleId, RuleMatches, BillingCurrency, sum(ChargeCount), sum(EffectiveCost) \
-         from allocation_cells group by Stage, RuleId, RuleMatches, BillingCurrency",
+        "select CellRuleOrdinal, CellFollowerKind, CellRuleMatches, CellBillingCurrency, sum(ChargeCount), \
+         sum(EffectiveCost) from allocation_matched_cells \
+         group by CellRuleOrdinal, CellFollowerKind, CellRuleMatches, CellBillingCurrency",
     )
     .await?;
     let empty = |stage: &str, rule: Option<&str>| RuleReport {
@@ -86,16 +87,18 @@ pub(super) async fn rules(context: &SessionContext, plan: &AllocationPlan) -> Re
     let mut others: BTreeMap<(String, Option<String>), RuleReport> = BTreeMap::new();
     for batch in &batches {
         for row in 0..batch.num_rows() {
-            let stage = text(batch, 0, row)?.unwrap_or_default();
-            let rule = text(batch, 1, row)?;
+            let ordinal = count(batch, 0, row)?;
+            let kind = text(batch, 1, row)?;
             let matches = text(batch, 2, row)?.unwrap_or_default();
             let currency = text(batch, 3, row)?.unwrap_or_default();
             let charges = count(batch, 4, row)?;
-            let known = declared.iter_mut().find(|report| report.stage == stage && report.rule == rule);
+            let taken = usize::try_from(ordinal).ok().and_then(|ordinal| ordinal.checked_sub(1));
+            let known = taken.and_then(|index| declared.get_mut(index));
             let is_declared = known.is_some();
+            let (stage, rule) = if ordinal < 0 { (FOLLOWERS, kind) } else { (UNMATCHED, None) };
             let report = match known {
                 Some(report) => report,
-                None => others.entry((stage.clone(), rule.clone())).or_insert_with(|| empty(&stage, rule.as_deref())),
+                None => others.entry((stage.to_owned(), rule.clone())).or_insert_with(|| empty(stage, rule.as_deref())),
             };
             report.charges += charges;
             *report.effective_cost.entry(currency).or_default() += units(batch, 5, row)?;

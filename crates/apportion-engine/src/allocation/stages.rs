@@ -94,7 +94,7 @@ impl<'a> Run<'a> {
         }
         let none = relations::no_quantities(context).map_err(&step)?;
         self.quantities.push(barrier.materialize("rules__no_quantities", none).await?);
-        let cells = cells::cells(context, barrier, self.plan).await?;
+        let cells = cells::matched_cells(context, barrier, self.plan).await?;
         settle(context, barrier, "period", "allocation_cells", cells).await?;
         Ok(())
     }

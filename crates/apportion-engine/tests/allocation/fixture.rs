@@ -66,6 +66,7 @@ pub(crate) fn charge(day: &str, cost: &str, with: &[(&str, &str)]) -> Charge {
             ("ServiceCategory", "Compute"),
             ("ServiceSubcategory", "Virtual Machines"),
             ("ChargeCategory", "Usage"),
+            ("ChargeFrequency", "Usage-Based"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );

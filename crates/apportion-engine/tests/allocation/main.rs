@@ -1,6 +1,7 @@
 //! Allocation on tables in memory: every method by hand, and the laws that hold for all of them.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests fail by panicking, with the place")]
 
+mod cells;
 mod elsewhere;
 mod finality;
 mod fixture;
