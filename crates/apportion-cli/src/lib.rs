@@ -89,6 +89,16 @@ pub fn main(cli: Cli) -> ExitStatus {
     if output::notes_lost() { status.max(ExitStatus::UnitFailed) } else { status }
 }
 
+/// Runs a pipeline inside of another program, on its runtime: how the run ended, and its report as `--format json`
+/// shows it. Nothing is printed, and signals are left to the program.
+///
+/// # Errors
+/// What stops the run as a whole, as the command says it.
+pub async fn run_pipeline(args: &args::RunArgs) -> Result<(ExitStatus, String)> {
+    let (report, _) = run::work(args, 1, stop::Stop::never()).await?;
+    Ok((report.exit_status(), output::json(&report)?))
+}
+
 /// Prints what the command line says about itself: help, version, or what is wrong with it.
 #[must_use]
 pub fn explain_usage(error: &clap::Error) -> ExitStatus {

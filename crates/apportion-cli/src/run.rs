@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use apportion_engine::{Engine, EngineOptions, ModelGraph};
 use apportion_sinks::ledger::PublishedEntry;
-use apportion_sinks::{DestinationLock, LockOwner, LockTiming, PublishUnit, Published as Publication};
+use apportion_sinks::{Destination, DestinationLock, LockOwner, LockTiming, PublishUnit, Published as Publication};
 use apportion_spec::{Error, ErrorKind, Result};
 use datafusion::prelude::SessionContext;
 
@@ -73,10 +73,22 @@ pub(crate) fn engine_options(limits: &EffectiveLimits) -> EngineOptions {
 /// Runs a pipeline, so many billing periods at the same time, and prints what happened.
 ///
 /// # Errors
+/// As [`work`].
+pub(crate) async fn run(args: &RunArgs, outputs: &Outputs, parallel: usize) -> Result<ExitStatus> {
+    let (report, place) = work(args, parallel, Stop::listen()).await?;
+    let printed = output::report(args.format, &report, summary::render);
+    // What the run did stays done and is reported to all others, whoever could not be told.
+    let observed = observe::finished(&place, outputs, &report).await;
+    let status = report.exit_status().max(observed);
+    Ok(output::settled(status, printed))
+}
+
+/// Runs a pipeline, so many billing periods at the same time; what happened, and where.
+///
+/// # Errors
 /// Only what stops the command as a whole: configuration, an unknown source or period, a
 /// destination that cannot be opened or that another run holds. Failed units are in the report.
-pub(crate) async fn run(args: &RunArgs, outputs: &Outputs, parallel: usize) -> Result<ExitStatus> {
-    let stop = Stop::listen();
+pub(crate) async fn work(args: &RunArgs, parallel: usize, stop: Stop) -> Result<(RunReport, Destination)> {
     let project = Project::load(&args.pipeline)?;
     project.check_sources(&args.source)?;
     let selection = PeriodSelection::try_new(args, &project.pipeline, chrono::Utc::now().date_naive())?;
@@ -120,12 +132,7 @@ pub(crate) async fn run(args: &RunArgs, outputs: &Outputs, parallel: usize) -> R
     if let Err(error) = run.lock.release().await {
         tracing::warn!(%error, "the lock of the destination could not be given back; it expires by itself");
     }
-    let report = outcome?;
-    let printed = output::report(args.format, &report, summary::render);
-    // What the run did stays done and is reported to all others, whoever could not be told.
-    let observed = observe::finished(&run.destination.place, outputs, &report).await;
-    let status = report.exit_status().max(observed);
-    Ok(output::settled(status, printed))
+    Ok((outcome?, run.destination.place))
 }
 
 /// Runs a pipeline for a range of billing periods.

@@ -48,6 +48,12 @@ impl Stop {
         Self { asked }
     }
 
+    /// Listens for nothing: signals are those of whoever runs this.
+    pub(crate) fn never() -> Self {
+        // Without a sender nothing is ever asked for.
+        Self { asked: watch::channel(false).1 }
+    }
+
     /// Whether a stop was asked for.
     pub(crate) fn is_asked(&self) -> bool {
         *self.asked.borrow()

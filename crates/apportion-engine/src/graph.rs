@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use apportion_spec::{Error, ErrorKind, Result};
 use datafusion::common::{ScalarValue, TableReference};
@@ -38,7 +39,13 @@ impl ModelGraph {
     ///
     /// `SqlInvalid` when a file does not parse, which the tests rule out.
     pub fn embedded() -> Result<Self> {
-        Self::from_files(embedded::FILES.iter().copied())
+        // Whoever makes many runs in one process parses the same texts for each.
+        static PARSED: OnceLock<ModelGraph> = OnceLock::new();
+        if let Some(parsed) = PARSED.get() {
+            return Ok(parsed.clone());
+        }
+        let parsed = Self::from_files(embedded::FILES.iter().copied())?;
+        Ok(PARSED.get_or_init(|| parsed).clone())
     }
 
     /// The models of a directory laid out like `sql/`.

@@ -12,8 +12,6 @@ mod coverage;
 mod credentials;
 #[path = "sources/data_exports.rs"]
 mod data_exports;
-#[path = "sources/deliveries.rs"]
-mod deliveries;
 #[path = "sources/flat.rs"]
 mod flat;
 #[path = "sources/focus.rs"]

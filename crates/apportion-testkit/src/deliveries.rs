@@ -3,7 +3,7 @@
 //! provider.
 //!
 //! A [`Shelf`] is the folder of an export together with what its files say in truth; a [`Provider`]
-//! takes one step after the other on it. Readers and the whole binary are put to the same sequences.
+//! takes one step after the other on it.
 
 mod providers;
 mod shelf;

@@ -10,8 +10,6 @@ use crate::case::{CASES, Line, Shape};
 pub struct Provider {
     /// Name of the format in pipelines.
     pub format: &'static str,
-    /// Whether rows have an id that must not repeat, and its column.
-    pub id: Option<&'static str>,
     /// Whether rows are added and never changed.
     pub adds_rows: bool,
     /// Layouts it delivers in.
@@ -22,7 +20,6 @@ pub struct Provider {
 
 const AWS: Provider = Provider {
     format: "aws_cur_2",
-    id: Some("identity_line_item_id"),
     adds_rows: false,
     layouts: &["overwrite with manifest", "overwrite", "versions with manifest", "versions"],
     step: aws,
@@ -32,23 +29,15 @@ const AWS: Provider = Provider {
 pub const PROVIDERS: [Provider; 5] = [
     AWS,
     Provider { format: "aws_cur_legacy", layouts: &["legacy with manifest", "legacy"], ..AWS },
-    Provider {
-        format: "gcp_billing_export",
-        id: None,
-        adds_rows: true,
-        layouts: &["files", "folders", "flat"],
-        step: google,
-    },
+    Provider { format: "gcp_billing_export", adds_rows: true, layouts: &["files", "folders", "flat"], step: google },
     Provider {
         format: "azure_cost_management",
-        id: None,
         adds_rows: false,
         layouts: &["runs with manifest", "runs", "ids", "ids without ranges"],
         step: azure,
     },
     Provider {
         format: "focus",
-        id: None,
         adds_rows: false,
         layouts: &["flat", "runs with manifest", "exports with manifest"],
         step: native,

@@ -280,23 +280,28 @@ impl Shelf {
         }
     }
 
-    /// Cents of the month as it lies there: of every day what the newest delivery over it says, or, where rows are
-    /// only added, every row once.
+    /// Charges and cents of each day of the month as it lies there: what the newest delivery over the day says, or,
+    /// where rows are only added, every row once.
     #[must_use]
-    pub fn truth(&self, adds_rows: bool) -> i64 {
-        if adds_rows {
-            let rows: BTreeSet<Row> = self.deliveries.iter().flat_map(Delivery::rows).collect();
-            return rows.iter().map(|row| row.cents).sum();
+    pub fn truth(&self, adds_rows: bool) -> BTreeMap<u32, (usize, i64)> {
+        let rows: Vec<Row> = if adds_rows {
+            let once: BTreeSet<Row> = self.deliveries.iter().flat_map(Delivery::rows).collect();
+            once.into_iter().collect()
+        } else {
+            let of = |day: u32| {
+                let over = |delivery: &&Delivery| (delivery.days.0..=delivery.days.1).contains(&day);
+                let newest = self.deliveries.iter().filter(over).max_by_key(|delivery| delivery.tick);
+                newest.into_iter().flat_map(Delivery::rows).filter(move |row| row.day == day)
+            };
+            (1..=31).flat_map(of).collect()
+        };
+        let mut days: BTreeMap<u32, (usize, i64)> = BTreeMap::new();
+        for row in rows {
+            let (charges, cents) = days.entry(row.day).or_default();
+            *charges += 1;
+            *cents += row.cents;
         }
-        let newest = |day: u32| {
-            let over = |delivery: &&Delivery| (delivery.days.0..=delivery.days.1).contains(&day);
-            self.deliveries.iter().filter(over).max_by_key(|delivery| delivery.tick)
-        };
-        let of = |day: u32| -> i64 {
-            let rows = newest(day).into_iter().flat_map(Delivery::rows);
-            rows.filter(|row| row.day == day).map(|row| row.cents).sum()
-        };
-        (1..=31).map(of).sum()
+        days
     }
 
     /// Marks that what follows may be refused.
