@@ -1,13 +1,14 @@
 //! Damage to what lies beside the tables: told by every run, and mended by it as far as its months go.
 
-use apportion_sinks::{Documents, damaged_runs, set_aside};
+use apportion_sinks::{Documents, damaged_runs, rewrite_configuration, set_aside};
 use apportion_spec::Result;
 
 use crate::changes::Published;
 use crate::run::Run;
 
 /// Tells what cannot be read and sets aside what no run writes again: old ledger documents, configurations that are
-/// not today's, states of partitions that nothing is remembered of. The rest is written again with its month.
+/// not today's, states of partitions that nothing is remembered of. The rest is written again with its month. A
+/// configuration that an older version kept as it was written is written again without comments and secrets.
 ///
 /// # Errors
 /// Those of the destination's store.
@@ -40,6 +41,20 @@ pub(crate) async fn heal(run: &Run, published: &Published) -> Result<Vec<String>
     for (name, why) in damaged_runs(place, &published.documents.runs).await? {
         let aside = set_aside(place, &name).await?;
         notes.push(format!("`{name}` could not be read ({why}): it was set aside as `{aside}`"));
+    }
+    for digest in &published.documents.verbatim {
+        let Some(form) = rewrite_configuration(place, digest).await? else { continue };
+        let held: Vec<&str> = form.secrets.iter().copied().collect();
+        let held = match held.as_slice() {
+            [] => String::new(),
+            kinds => format!(
+                " It held what looks like {}: take it for known to everybody who could read it, and revoke it",
+                kinds.join(" and ")
+            ),
+        };
+        notes.push(format!(
+            "`_apportion/configurations/{digest}.json` held the pipeline file as it was written; it is kept under the              same name without its comments and without secrets now.{held}"
+        ));
     }
     for note in &notes {
         tracing::warn!("{note}");

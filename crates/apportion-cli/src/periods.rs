@@ -128,7 +128,8 @@ pub(crate) async fn work(run: &Run, args: &RunArgs, selection: &PeriodSelection,
     report.seconds.insert("discover".to_owned(), seconds(started));
     report.notes.extend(notes);
     report.notes.extend(documents::heal(run, &published).await?);
-    let strayed = published.documents.whole != published.index.documents;
+    let mended = !published.documents.verbatim.is_empty();
+    let strayed = mended || published.documents.whole != published.index.documents;
     let ledger = Ledger::start(run).await?;
     if let Err(error) = prepare(run, &units, &mut published, !open.is_empty()).await {
         // The run ends here; its document must not look like that of a run that was killed.
@@ -249,7 +250,7 @@ impl Work<'_> {
             return Ok(SourceUnitReport {
                 status: Status::UpToDate,
                 rows: before.rows,
-                totals: totals(before),
+                totals: totals(before)?,
                 ..SourceUnitReport::empty(source, period)
             });
         }
@@ -325,7 +326,7 @@ impl Work<'_> {
         let Some(allocation) = self.allocation.as_ref().filter(|_| !reasons.is_empty()) else {
             let mut report = AllocationReport { status: Status::UpToDate, ..AllocationReport::empty(period) };
             if let Some(before) = before {
-                remembered(&mut report, &before);
+                remembered(&mut report, &before)?;
             }
             return Ok(Some(report));
         };
@@ -430,22 +431,29 @@ fn texts(amounts: Option<&BTreeMap<String, Money>>) -> BTreeMap<String, String> 
 }
 
 /// Fills the report of an allocation that was left alone with the figures it was published with.
-fn remembered(report: &mut AllocationReport, unit: &PublishedUnit) {
-    let amounts = |texts: &BTreeMap<String, String>| -> BTreeMap<String, Money> {
-        texts.iter().map(|(name, text)| (name.clone(), Money::parse(text).unwrap_or_default())).collect()
+///
+/// # Errors
+/// [`apportion_spec::ErrorKind::ContractViolated`] when what is remembered of it cannot be read.
+fn remembered(report: &mut AllocationReport, unit: &PublishedUnit) -> Result<()> {
+    let amounts = |texts: &BTreeMap<String, String>| -> Result<BTreeMap<String, Money>> {
+        texts.iter().map(|(name, text)| Ok((name.clone(), Money::read(text)?))).collect()
     };
     report.rows = unit.rows;
-    report.totals = totals(unit);
-    report.allocated_effective = amounts(&unit.allocated);
-    report.unallocated_effective =
-        unit.unallocated.iter().map(|(currency, reasons)| (currency.clone(), amounts(reasons))).collect();
+    report.totals = totals(unit)?;
+    report.allocated_effective = amounts(&unit.allocated)?;
+    let unallocated = unit.unallocated.iter().map(|(currency, reasons)| Ok((currency.clone(), amounts(reasons)?)));
+    report.unallocated_effective = unallocated.collect::<Result<_>>()?;
+    Ok(())
 }
 
 /// Totals of a published unit by currency.
-fn totals(unit: &PublishedUnit) -> BTreeMap<String, LedgerTotals> {
+///
+/// # Errors
+/// As [`remembered`].
+fn totals(unit: &PublishedUnit) -> Result<BTreeMap<String, LedgerTotals>> {
     let mut totals: BTreeMap<String, LedgerTotals> = BTreeMap::new();
     for sum in &unit.sums {
-        let amount = Money::parse(&sum.amount).unwrap_or_default();
+        let amount = Money::read(&sum.amount)?;
         let currency = totals.entry(sum.currency.clone()).or_default();
         match sum.ledger.as_str() {
             "BilledCost" => currency.billed = amount,
@@ -455,5 +463,5 @@ fn totals(unit: &PublishedUnit) -> BTreeMap<String, LedgerTotals> {
             _ => {}
         }
     }
-    totals
+    Ok(totals)
 }

@@ -43,7 +43,7 @@ pub struct Certificate {
     /// Versions of the libraries that compute and write.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub libraries: String,
-    /// SHA-256 of what the pipeline file says; [`read_configuration`] finds it.
+    /// SHA-256 of what the pipeline file says; [`crate::read_configuration`] finds it.
     pub configuration_digest: String,
     /// Digest of the SQL models.
     pub sql_digest: String,
@@ -265,53 +265,6 @@ pub async fn certified_periods(destination: &Destination) -> Result<BTreeSet<Str
     let documents = destination.list(&format!("{INTERNAL_FOLDER}/certificates")).await?;
     let period = |name: &str| name.strip_suffix(".json").map(str::to_owned);
     Ok(documents.iter().filter_map(|document| period(document.location.filename()?)).collect())
-}
-
-/// What a pipeline file says, without comments.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Configuration {
-    /// Name of the file.
-    pub file: String,
-    /// Its text.
-    pub text: String,
-}
-
-/// Keeps a pipeline file under the digest of its text, which is returned.
-///
-/// # Errors
-///
-/// Store errors.
-pub async fn keep_configuration(destination: &Destination, configuration: &Configuration) -> Result<String> {
-    let digest = digest::hex(&Sha256::digest(configuration.text.as_bytes()));
-    let name = configuration_document(&digest);
-    let kept = match read_configuration(destination, &digest).await {
-        Err(error) if error.kind() == ErrorKind::ContractViolated => None,
-        other => other?,
-    };
-    if kept.is_none() {
-        destination.write_json(&name, configuration).await?;
-    }
-    Ok(digest)
-}
-
-/// The pipeline file with this digest, or `None` if it was not kept.
-///
-/// # Errors
-///
-/// `ContractViolated` if what is kept is not what its name says; store errors.
-pub async fn read_configuration(destination: &Destination, digest: &str) -> Result<Option<Configuration>> {
-    let name = configuration_document(digest);
-    let found: Option<Configuration> = destination.read_json(&name).await?;
-    match found {
-        Some(configuration) if digest::hex(&Sha256::digest(configuration.text.as_bytes())) != digest => {
-            Err(Error::new(ErrorKind::ContractViolated, "the kept pipeline file was changed").with("object", name))
-        }
-        other => Ok(other),
-    }
-}
-
-fn configuration_document(digest: &str) -> String {
-    format!("{INTERNAL_FOLDER}/configurations/{digest}.json")
 }
 
 /// Size and SHA-256 of an object, read piece by piece.

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use apportion_spec::{ErrorKind, Result};
 
-use crate::certificate::{read_certificate, read_configuration};
+use crate::certificate::read_certificate;
+use crate::configuration::has_todays_form;
 use crate::destination::{Destination, INTERNAL_FOLDER};
 use crate::ledger::read_run;
 use crate::parquet::read_state_document;
@@ -32,6 +33,9 @@ pub struct KnownDocument {
     /// Of a certificate: the digest of the configuration it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration: Option<String>,
+    /// Of a configuration: whether it is kept in the form of today. What an older version remembers is looked at again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub todays_form: bool,
 }
 
 /// What lies beside the tables.
@@ -41,6 +45,8 @@ pub struct Documents {
     pub whole: BTreeMap<String, KnownDocument>,
     /// Documents that cannot be read, relative to the destination, and why.
     pub damaged: BTreeMap<String, String>,
+    /// Digests of configurations that are kept as they were written, with whatever stood in comments.
+    pub verbatim: Vec<String>,
     /// Documents of the run ledger, oldest first.
     pub runs: Vec<ObjectMeta>,
     /// Folders of partitions that have a readable state document, relative to the destination.
@@ -65,7 +71,9 @@ impl Documents {
             if folder == "ledger" {
                 documents.runs.push(meta);
             } else if ["certificates", "configurations", "tables"].contains(&folder) {
+                let is_known = |it: &&KnownDocument| it.todays_form || folder != "configurations";
                 let same = |it: &&KnownDocument| it.bytes == meta.size && it.e_tag.is_some() && it.e_tag == meta.e_tag;
+                let same = |it: &&KnownDocument| is_known(it) && same(it);
                 match known.get(&name).filter(same) {
                     Some(known) => drop(documents.whole.insert(name, known.clone())),
                     None => unknown.push((name, meta)),
@@ -78,8 +86,12 @@ impl Documents {
         let read: Vec<(Read, String, ObjectMeta)> = read.try_collect().await?;
         for (read, name, meta) in read {
             match read {
-                Read::Whole { configuration } => {
-                    let known = KnownDocument { bytes: meta.size, e_tag: meta.e_tag, configuration };
+                Read::Whole { configuration, todays_form } => {
+                    if todays_form == Some(false) {
+                        documents.verbatim.push(stem(&name).to_owned());
+                    }
+                    let todays_form = todays_form == Some(true);
+                    let known = KnownDocument { bytes: meta.size, e_tag: meta.e_tag, configuration, todays_form };
                     documents.whole.insert(name, known);
                 }
                 Read::Damaged(why) => drop(documents.damaged.insert(name, why)),
@@ -106,29 +118,33 @@ fn states() -> String {
     format!("{INTERNAL_FOLDER}/tables/")
 }
 
+/// The name of a document without folder and ending.
+fn stem(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or_default().trim_end_matches(".json")
+}
+
 /// What reading a document showed.
 enum Read {
-    Whole { configuration: Option<String> },
+    Whole { configuration: Option<String>, todays_form: Option<bool> },
     Damaged(String),
     Gone,
 }
 
 async fn read(destination: &Destination, name: &str) -> Result<Read> {
     let mut folders = name.split('/').skip(1);
-    let (kind, file) = (folders.next().unwrap_or_default(), name.rsplit('/').next().unwrap_or_default());
-    let stem = file.trim_end_matches(".json");
+    let (kind, stem) = (folders.next().unwrap_or_default(), stem(name));
     let read = match kind {
         "certificates" => match read_certificate(destination, stem).await {
             Ok(Some(found)) if found.billing_period != stem => {
                 return Ok(Read::Damaged(format!("it is the certificate of {}", found.billing_period)));
             }
-            other => other.map(|found| found.map(|certificate| Some(certificate.configuration_digest))),
+            other => other.map(|found| found.map(|certificate| (Some(certificate.configuration_digest), None))),
         },
-        "configurations" => read_configuration(destination, stem).await.map(|found| found.map(|_| None)),
-        _ => read_state_document(destination, name).await.map(|found| found.then_some(None)),
+        "configurations" => has_todays_form(destination, stem).await.map(|found| found.map(|form| (None, Some(form)))),
+        _ => read_state_document(destination, name).await.map(|found| found.then_some((None, None))),
     };
     match read {
-        Ok(Some(configuration)) => Ok(Read::Whole { configuration }),
+        Ok(Some((configuration, todays_form))) => Ok(Read::Whole { configuration, todays_form }),
         Ok(None) => Ok(Read::Gone),
         Err(error) if error.kind() == ErrorKind::ContractViolated => {
             Ok(Read::Damaged(error.source().map_or_else(|| error.message().to_owned(), |cause| cause.to_string())))

@@ -13,6 +13,7 @@
 
 mod amount;
 mod certificate;
+mod configuration;
 mod delta;
 mod destination;
 mod digest;
@@ -33,10 +34,10 @@ mod vacuum;
 mod writer;
 
 pub use self::certificate::{
-    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, Configuration, MissingSource,
-    SourceStatement, StageTotal, certified_periods, hash_object, keep_configuration, read_certificate,
-    read_configuration, stored_periods, withdraw_certificate, write_certificate,
+    AllocationStatement, Certificate, CertifiedObject, CertifiedPartition, MissingSource, SourceStatement, StageTotal,
+    certified_periods, hash_object, read_certificate, stored_periods, withdraw_certificate, write_certificate,
 };
+pub use self::configuration::{Configuration, keep_configuration, read_configuration, rewrite_configuration};
 pub use self::delta::DeltaSink;
 pub use self::destination::{Destination, INTERNAL_FOLDER};
 pub use self::documents::{Documents, KnownDocument, damaged_runs, set_aside};

@@ -7,6 +7,7 @@
 
 mod document;
 mod error;
+mod kept;
 pub mod location;
 mod period;
 pub mod pipeline;
@@ -17,7 +18,8 @@ mod validate;
 
 pub use document::wire;
 pub use error::{Error, ErrorKind, Result};
+pub use kept::{KeptForm, canonical, kept_form};
 pub use period::BillingPeriod;
 pub use pipeline::Pipeline;
 pub use suggest::{did_you_mean, nearest};
-pub use validate::{Survey, Vocabulary, canonical, dimension_column, json_schema};
+pub use validate::{Survey, Vocabulary, dimension_column, json_schema};

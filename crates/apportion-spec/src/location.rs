@@ -53,6 +53,24 @@ pub fn check_endpoint(text: &str) -> Result<(), String> {
     no_secret(text)
 }
 
+/// A location or an endpoint as far as it says where: without a user, a password, a query and a fragment.
+#[must_use]
+pub fn without_credentials(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = parts(rest);
+    let host = match authority.rsplit_once('@') {
+        // A container, unless a password follows it.
+        Some((container, host)) if matches!(scheme, "abfs" | "abfss") => match container.split_once(':') {
+            Some((container, _)) => format!("{container}@{host}"),
+            None => authority.to_owned(),
+        },
+        Some((_, host)) => host.to_owned(),
+        None => authority.to_owned(),
+    };
+    format!("{scheme}://{host}{path}")
+}
+
 const USER: &str = "it names a user or a password; credentials come from the standard chain of the provider and are \
                     never part of a location";
 

@@ -14,7 +14,7 @@ use crate::pipeline::{
     Allocation, Destination, Dimension, Identity, Located, Pipeline, Runs, Share, Source, Stage, Telemetry, UnitMetric,
 };
 use crate::suggest::did_you_mean;
-use crate::{Error, ErrorKind, Result, printable, secret};
+use crate::{Error, ErrorKind, Result, secret};
 
 /// Columns that every allocated charge has by now and `keep` may still name, as it had to.
 const ONCE_KEPT: [&str; 1] = ["ChargeFrequency"];
@@ -80,22 +80,16 @@ impl Pipeline {
     }
 }
 
-fn tree(file: &str, text: &str) -> Result<Node> {
+/// The document as a tree.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when it is no YAML.
+pub(crate) fn tree(file: &str, text: &str) -> Result<Node> {
     serde_yaml::from_str_with_options(text, yaml_options()).map_err(|error| {
         let place = error.location().map_or_else(String::new, |at| format!("{}:{}: ", at.line(), at.column()));
         let reason = error.without_snippet().to_string();
         Error::new(ErrorKind::Config, format!("{file}:{place}not valid YAML: {reason}"))
     })
-}
-
-/// A pipeline document as it is kept: what it says, without comments, anchors and the order of keys, as JSON, which
-/// is YAML too. Two files that say the same have the same text.
-///
-/// # Errors
-/// [`ErrorKind::Config`] when it is no YAML.
-pub fn canonical(file: &str, text: &str) -> Result<String> {
-    let document = format!("{:#}\n", tree(file, text)?.to_json());
-    Ok(printable::json(&document).into_owned())
 }
 
 /// Values that look like a secret: a pipeline is read by many and kept beside the tables.

@@ -5,7 +5,10 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
 
-use crate::estate::{change, estate};
+use sha2::{Digest, Sha256};
+
+use crate::estate::{MONTHS, change, estate};
+use crate::sample::content;
 use crate::support::{Workspace, apportion, transcript};
 
 /// What must never be seen again.
@@ -167,6 +170,55 @@ fn a_secret_in_a_comment_is_not_kept_and_what_is_kept_still_proves_the_tables() 
     let report: serde_json::Value = serde_json::from_slice(&diff.stdout).expect("JSON");
     assert_eq!(report["causes"], serde_json::json!(["rules"]), "{report:#}");
     assert!(report["notes"].as_array().expect("notes").is_empty(), "{report:#}");
+}
+
+#[test]
+fn a_pipeline_that_was_kept_as_it_was_written_is_read_and_kept_without_its_secrets() {
+    let workspace = estate("");
+    workspace.run_ok(&["run", "pipeline.yaml"]);
+    let apportion = |file: &str| workspace.path(&format!("tables/_apportion/{file}"));
+    // As an older version left it: the file itself, comments and a signed address in it, under its digest.
+    let text = std::fs::read_to_string(workspace.path("pipeline.yaml")).expect("pipeline");
+    let signed = format!("location: 'https://account.blob.core.windows.net/c/export?sv=2024&sig={HIDDEN}'");
+    let text = format!("# the key is AKIAIOSFODNN7EXAMPLE\n{}", text.replace("location: export/", &signed));
+    let digest: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let kept = std::fs::read_dir(apportion("configurations")).expect("configurations").next().expect("one");
+    let kept = kept.expect("entry").path();
+    std::fs::remove_file(&kept).expect("document");
+    let document = serde_json::json!({ "file": "pipeline.yaml", "text": text }).to_string();
+    std::fs::write(apportion(&format!("configurations/{digest}.json")), document).expect("document");
+    for month in MONTHS {
+        let file = apportion(&format!("certificates/{month}.json"));
+        let certificate = std::fs::read_to_string(&file).expect("certificate");
+        let before = kept.file_stem().expect("digest").to_str().expect("digest");
+        std::fs::write(&file, certificate.replace(before, &digest)).expect("certificate");
+    }
+    let proves = || {
+        let verified = transcript(&workspace.run_ok(&["verify", "--destination", "tables"]), &[]);
+        assert!(verified.contains("from charges and driver quantities") && !verified.contains("note:"), "{verified}");
+        let explain = ["explain", "--destination", "tables", "--period", "2026-01", "--target", "acme"];
+        let explained = transcript(&workspace.run_ok(&explain), &[]);
+        assert!(explained.contains("AmazonEC2") && !explained.contains("no configuration is kept"), "{explained}");
+        assert!(!format!("{verified}{explained}").contains(HIDDEN));
+    };
+    proves();
+    assert!(!holding(&workspace.path("tables"), HIDDEN).is_empty(), "nothing was written so far");
+    let certificates = content(&workspace, "tables/_apportion/certificates");
+    let healed = transcript(&workspace.run_ok(&["run", "pipeline.yaml"]), &[]);
+    assert!(healed.contains("Everything is up to date") && healed.contains(&digest), "{healed}");
+    for kind in ["a signature", "an AWS access key"] {
+        assert!(healed.contains(kind), "{healed}");
+    }
+    for secret in [HIDDEN, "AKIAIOSFODNN7EXAMPLE"] {
+        assert_eq!(holding(&workspace.path("tables"), secret), Vec::<String>::new());
+    }
+    assert!(content(&workspace, "tables/_apportion/certificates") == certificates, "they refer to it as before");
+    proves();
+    let again = transcript(&workspace.run_ok(&["run", "pipeline.yaml"]), &[]);
+    assert!(again.contains("Everything is up to date") && !again.contains(&digest), "{again}");
+    // What it says of the rules is what the pipeline says, so nothing is computed for it.
+    workspace.run_ok(&["run", "pipeline.yaml", "--force"]);
+    proves();
 }
 
 /// A store that refuses every request and says of it what real ones do: key, signed text, address.

@@ -104,13 +104,13 @@ async fn periods_are_found_by_objects_and_by_certificates() {
 async fn a_configuration_is_kept_under_its_digest_and_cannot_change() {
     let world = World::local(Format::Parquet);
     let place = world.sink.destination();
-    let kept = Configuration { file: "pipeline.yaml".to_owned(), text: "version: 1\n".to_owned() };
+    let kept = Configuration { file: "pipeline.yaml".to_owned(), text: "{\n  \"version\": 1\n}\n".to_owned() };
     let digest = keep_configuration(place, &kept).await.unwrap();
     assert_eq!(keep_configuration(place, &kept).await.unwrap(), digest);
     assert_eq!(read_configuration(place, &digest).await.unwrap(), Some(kept));
     assert_eq!(read_configuration(place, "none").await.unwrap(), None);
     let file = world.directory().join(format!("_apportion/configurations/{digest}.json"));
-    let changed = std::fs::read_to_string(&file).unwrap().replace("version: 1", "version: 2");
+    let changed = std::fs::read_to_string(&file).unwrap().replace(": 1", ": 2");
     std::fs::write(file, changed).unwrap();
     let error = read_configuration(place, &digest).await.unwrap_err();
     assert!(error.to_string().starts_with("the kept pipeline file was changed"), "{error}");
