@@ -52,7 +52,7 @@ pub(crate) async fn judge(
     let Some(mark) = mark.filter(|_| !withdrawn) else {
         return Ok(Judgement { mark: staged.clone(), accepted: None });
     };
-    let fallen = fallen(&mark, staged, run.project.pipeline.runs.hold_when_smaller_by);
+    let fallen = fallen(&mark, staged, run.project.pipeline.runs.hold_when_smaller_by)?;
     // What already is published is not held back: there is nothing to keep it from.
     if fallen.is_empty() || published.as_ref() == Some(staged) {
         return Ok(Judgement { mark: raised(&mark, staged), accepted: None });
@@ -72,15 +72,18 @@ pub(crate) async fn judge(
 }
 
 /// Everything of `mark` that `staged` has too little of.
-fn fallen(mark: &Extent, staged: &Extent, limit: Share) -> Vec<String> {
+///
+/// # Errors
+/// [`ErrorKind::ContractViolated`] when an amount cannot be read: taken for zero it would have fallen, or could not.
+fn fallen(mark: &Extent, staged: &Extent, limit: Share) -> Result<Vec<String>> {
     let mut fallen = Vec::new();
     if is_smaller(mark.rows.into(), staged.rows.into(), limit) {
         fallen.push(format!("rows from {} to {}", grouped(mark.rows.into()), grouped(staged.rows.into())));
     }
     for sum in &mark.sums {
-        let before = Money::parse(&sum.amount).unwrap_or_default();
+        let before = Money::read(&sum.amount)?;
         let same = staged.sums.iter().find(|it| it.ledger == sum.ledger && it.currency == sum.currency);
-        let after = same.and_then(|it| Money::parse(&it.amount)).unwrap_or_default();
+        let after = same.map(|it| Money::read(&it.amount)).transpose()?.unwrap_or_default();
         if is_smaller(before.0, after.0, limit) {
             fallen.push(format!("{} from {} to {} {}", sum.ledger, amount(before.0), amount(after.0), sum.currency));
         }
@@ -90,7 +93,7 @@ fn fallen(mark: &Extent, staged: &Extent, limit: Share) -> Vec<String> {
         let days = if gone.len() == 1 { "a day".to_owned() } else { format!("{} days", gone.len()) };
         fallen.push(format!("no charges any more on {days} that had some ({})", extent::shown(&gone)));
     }
-    fallen
+    Ok(fallen)
 }
 
 /// Whether `after` lies more than `limit` of `before` below it. What was not positive cannot shrink.

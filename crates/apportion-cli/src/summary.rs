@@ -220,7 +220,7 @@ fn next_steps(text: &mut String, report: &RunReport) {
     if report.stopped {
         let _ = writeln!(text, "The run was asked to stop; run again to do the rest");
     }
-    if report.allocations.iter().any(|unit| unit.error.is_none()) {
+    if report.allocations.iter().any(|unit| unit.error.is_none() && unit.status != Status::Withdrawn) {
         let question = "SELECT x_AllocationTargetId, BillingCurrency, sum(EffectiveCost) AS EffectiveCost FROM allocated_charges GROUP BY ALL ORDER BY 3 DESC";
         let _ = writeln!(text, "Next: apportion query --destination {destination} \"{question}\"");
     }

@@ -133,7 +133,7 @@ async fn orphans(situation: &Situation<'_>) -> Result<BTreeMap<BillingPeriod, Ve
         if there || unit.is_some() {
             let decided = !there || unit.is_some_and(|unit| unit.withdrawn);
             let waits = !decided && !situation.accepted.accepts(period, &source);
-            let what = unit.map_or_else(|| "charges".to_owned(), described);
+            let what = unit.map_or_else(|| Ok("charges".to_owned()), described)?;
             orphans.entry(period).or_default().push(Orphan { source, reason, what, waits });
         }
     }
@@ -153,14 +153,26 @@ fn unaccounted(pipeline: &Pipeline, name: &str, period: BillingPeriod) -> Option
 }
 
 /// The charges in words: how many, and what they add up to.
-fn described(unit: &PublishedUnit) -> String {
-    let billed: Vec<String> = unit
-        .sums
-        .iter()
-        .filter(|sum| sum.ledger == "BilledCost")
-        .map(|sum| format!("{} {}", sum.currency, amount(Money::parse(&sum.amount).unwrap_or_default().0)))
-        .collect();
-    format!("{} charges, billed {}", grouped(unit.rows.into()), billed.join(" and "))
+///
+/// # Errors
+/// [`ErrorKind::ContractViolated`] when what is remembered of them cannot be read.
+fn described(unit: &PublishedUnit) -> Result<String> {
+    Ok(format!("{} charges, billed {}", grouped(unit.rows.into()), sums(unit, "BilledCost")?))
+}
+
+/// The allocation of a month in words.
+///
+/// # Errors
+/// As [`described`].
+pub(crate) fn described_allocation(unit: &PublishedUnit) -> Result<String> {
+    Ok(format!("{} allocated charges, effective {}", grouped(unit.rows.into()), sums(unit, "EffectiveCost")?))
+}
+
+/// What a unit adds up to in a ledger, by currency.
+fn sums(unit: &PublishedUnit, ledger: &str) -> Result<String> {
+    let sums = unit.sums.iter().filter(|sum| sum.ledger == ledger);
+    let sums = sums.map(|sum| Ok(format!("{} {}", sum.currency, amount(Money::read(&sum.amount)?.0))));
+    Ok(sums.collect::<Result<Vec<_>>>()?.join(" and "))
 }
 
 /// Everything that may be accepted to become smaller, beside the allocation.

@@ -94,9 +94,17 @@ impl Work<'_> {
         let work = self.ledger.begin(ALLOCATED_CHARGES, None, period, std::slice::from_ref(&reason)).await?;
         let key = unit_key(ALLOCATED_CHARGES, None, &period.to_string());
         let partitions = left_over(&agenda.allocated, &work);
-        let (seconds, emptied) = self.take_away(work, partitions, &key, None).await?;
+        let what = match self.published.lock().await.allocation(period) {
+            Some(unit) => withdraw::described_allocation(unit)?,
+            None => "what was published of it".to_owned(),
+        };
+        let note =
+            format!("withdrew {what}, because {reason}; superseded versions are kept as after every publication");
+        let (seconds, emptied) = self.take_away(work, partitions, &key, Some(note.clone())).await?;
         let report = match emptied {
-            Ok(()) => AllocationReport { status: Status::Withdrawn, ..AllocationReport::empty(period) },
+            Ok(()) => {
+                AllocationReport { status: Status::Withdrawn, notes: vec![note], ..AllocationReport::empty(period) }
+            }
             Err(error) => {
                 log(&error, None, period);
                 AllocationReport::failed(period, &error)

@@ -2,6 +2,7 @@
 //! nothing is charged, and what goes wrong in one month leaves the others alone.
 
 use std::collections::BTreeMap;
+use std::process::Output;
 
 use apportion_testkit::s3::{Fault, S3Server};
 use serde_json::Value as Json;
@@ -113,6 +114,11 @@ fn an_allocation_that_the_pipeline_no_longer_declares_is_withdrawn() {
         let withdrawn = run(&workspace, 0, &[]);
         let expected = ["2026-01 allocation withdrawn", "2026-02 allocation withdrawn"];
         assert!(expected.iter().all(|unit| done(&withdrawn).contains(&(*unit).to_owned())), "{case}: {withdrawn}");
+        // It is declared so, and told with what went away.
+        let what = if remembered { "3 allocated charges, effective USD 117.75" } else { "what was published of it" };
+        let note = withdrawn["allocations"][0]["notes"][0].as_str().unwrap_or_else(|| panic!("{case}: {withdrawn}"));
+        let because = format!("withdrew {what}, because the pipeline declares no allocation");
+        assert!(note.starts_with(&because), "{case}: {note}");
         for table in ["allocated_charges", "driver_quantities", "unit_economics_daily", "unit_economics_monthly"] {
             let output = workspace.run(&["query", "--destination", "tables", &format!("SELECT count(*) FROM {table}")]);
             let rows = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -167,20 +173,28 @@ fn tables_that_do_not_tie_are_not_certified() {
     workspace.run_ok(&["verify", "pipeline.yaml"]);
 }
 
+/// The company, or some of its objects, in a bucket, and the pipeline that reads and writes there.
+fn in_a_bucket(format: &str, wanted: impl Fn(&str) -> bool) -> (S3Server, Workspace) {
+    let server = S3Server::start_blocking();
+    for (key, content) in objects().into_iter().filter(|(key, _)| wanted(key)) {
+        server.put("acme", &key, content);
+    }
+    let workspace = Workspace::new();
+    workspace.write("pipeline.yaml", pipeline("s3://acme/", format, "").as_bytes());
+    (server, workspace)
+}
+
+fn command(server: &S3Server, workspace: &Workspace, arguments: &[&str]) -> Output {
+    let mut command = apportion();
+    command.args(arguments).envs(server.environment()).current_dir(workspace.path(""));
+    command.output().expect("binary")
+}
+
 #[test]
 fn a_certificate_that_cannot_be_written_is_the_failure_of_its_month() {
     for format in ["parquet", "delta"] {
-        let server = S3Server::start_blocking();
-        for (key, content) in objects() {
-            server.put("acme", &key, content);
-        }
-        let workspace = Workspace::new();
-        workspace.write("pipeline.yaml", pipeline("s3://acme/", format, "").as_bytes());
-        let command = |arguments: &[&str]| {
-            let mut command = apportion();
-            command.args(arguments).envs(server.environment()).current_dir(workspace.path(""));
-            command.output().expect("binary")
-        };
+        let (server, workspace) = in_a_bucket(format, |_| true);
+        let command = |arguments: &[&str]| command(&server, &workspace, arguments);
         server.fault(Fault::Refuse {
             method: "PUT",
             key: "certificates/2026-02".to_owned(),
@@ -215,17 +229,8 @@ fn a_certificate_that_cannot_be_written_is_the_failure_of_its_month() {
 #[test]
 fn a_diff_that_is_refused_says_so() {
     for format in ["parquet", "delta"] {
-        let server = S3Server::start_blocking();
-        for (key, content) in objects().into_iter().filter(|(key, _)| key.contains("2026-01")) {
-            server.put("acme", &key, content);
-        }
-        let workspace = Workspace::new();
-        workspace.write("pipeline.yaml", pipeline("s3://acme/", format, "").as_bytes());
-        let command = |arguments: &[&str]| {
-            let mut command = apportion();
-            command.args(arguments).envs(server.environment()).current_dir(workspace.path(""));
-            command.output().expect("binary")
-        };
+        let (server, workspace) = in_a_bucket(format, |key| key.contains("2026-01"));
+        let command = |arguments: &[&str]| command(&server, &workspace, arguments);
         assert!(command(&["run", "pipeline.yaml"]).status.success());
         server.put(
             "acme",

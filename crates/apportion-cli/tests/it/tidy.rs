@@ -122,3 +122,17 @@ fn nothing_is_left_undone() {
         }
     }
 }
+
+#[test]
+fn tests_beside_the_code_are_run() {
+    for entry in std::fs::read_dir(root().join("crates")).expect("crates").flatten() {
+        let Ok(manifest) = std::fs::read_to_string(entry.path().join("Cargo.toml")) else { continue };
+        let library = manifest.split("\n[").find(|section| section.starts_with("lib]")).unwrap_or_default();
+        let left_out = library.lines().any(|line| line.replace(' ', "") == "test=false");
+        let mut sources = Vec::new();
+        files(&entry.path().join("src"), "rs", &mut sources);
+        let has_tests = |file: &&PathBuf| std::fs::read_to_string(file).expect("file").contains("\n#[cfg(test)]\n");
+        let tests = sources.iter().find(has_tests).filter(|_| left_out);
+        assert!(tests.is_none(), "{} has tests, and its crate leaves them out", tests.expect("file").display());
+    }
+}
