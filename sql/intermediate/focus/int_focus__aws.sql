@@ -55,7 +55,10 @@ named as (
         coalesce(regions.region_name, charges.region_id) as region_name,
         case
             when starts_with(charges.usage_type, regions.usage_prefix)
-                then substr(charges.usage_type, length(regions.usage_prefix) + 1)
+                then coalesce(
+                    nullif(substr(charges.usage_type, length(regions.usage_prefix) + 1), ''),
+                    charges.usage_type
+                )
             else charges.usage_type
         end as usage_meter,
         case
@@ -74,7 +77,8 @@ named as (
                 end
             )
         end as unit,
-        -- the kind of thing a resource id names, from the ARN or from the id's prefix
+        -- the kind of thing a resource id names, from the ARN or from the id's prefix; an ARN that is
+        -- cut off leaves what the product is
         case
             when charges.resource_id is null then null
             when starts_with(charges.resource_id, 'i-') then 'instance'
@@ -86,12 +90,21 @@ named as (
                     else coalesce(charges.product_family, charges.service_code)
                 end
             when split_part(charges.resource_id, ':', 7) <> ''
-                then split_part(charges.resource_id, ':', 6)
+                then coalesce(
+                    nullif(split_part(charges.resource_id, ':', 6), ''),
+                    charges.product_family,
+                    charges.service_code,
+                    'resource'
+                )
             when strpos(split_part(charges.resource_id, ':', 6), '/') > 1
                 then split_part(split_part(charges.resource_id, ':', 6), '/', 1)
             -- arn:aws:sns:…:name says whose it is, not what it is
             else coalesce(
-                resource_types.resource_type, split_part(charges.resource_id, ':', 3)
+                resource_types.resource_type,
+                nullif(split_part(charges.resource_id, ':', 3), ''),
+                charges.product_family,
+                charges.service_code,
+                'resource'
             )
         end as resource_type
     from charges

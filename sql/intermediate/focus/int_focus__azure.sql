@@ -78,6 +78,9 @@ measured as (
         end as unit_parts,
         case
             when strpos(charged_resource_id, '/providers/') = 0 then resource_type
+            -- an id that is cut off names a provider at most
+            when split_part(resource_tail, '/', 2) = ''
+                then nullif(split_part(resource_tail, '/', 1), '')
             else split_part(resource_tail, '/', 1) || '/' || split_part(resource_tail, '/', 2)
                 || coalesce('/' || nullif(split_part(resource_tail, '/', 4), ''), '')
                 || coalesce('/' || nullif(split_part(resource_tail, '/', 6), ''), '')

@@ -105,7 +105,8 @@ typed as (
         measured.*,
         case
             when not starts_with(resource, 'arn:') then null
-            when split_part(resource, ':', 7) <> '' then split_part(resource, ':', 6)
+            when split_part(resource, ':', 7) <> ''
+                then nullif(split_part(resource, ':', 6), '')
             when strpos(split_part(resource, ':', 6), '/') > 1
                 then split_part(split_part(resource, ':', 6), '/', 1)
             else nullif(split_part(resource, ':', 3), '')

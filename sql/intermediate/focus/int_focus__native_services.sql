@@ -121,7 +121,10 @@ looked_up as (
         named.*,
         case
             when starts_with(named.sku_meter, regions.usage_prefix)
-                then substr(named.sku_meter, length(regions.usage_prefix) + 1)
+                then coalesce(
+                    nullif(substr(named.sku_meter, length(regions.usage_prefix) + 1), ''),
+                    named.sku_meter
+                )
             else named.sku_meter
         end as meter,
         subcategories.service_subcategory is not null as is_known_pair,

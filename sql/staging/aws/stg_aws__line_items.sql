@@ -64,7 +64,7 @@ select
     coalesce(
         product_region_code,
         map_value(product, 'region'),
-        rtrim(line_item_availability_zone, 'abcdef'),
+        nullif(rtrim(line_item_availability_zone, 'abcdef'), ''),
         product_from_region_code
     ) as region_id,
     line_item_availability_zone as availability_zone,

@@ -50,14 +50,14 @@ select
     -- Microsoft writes the ids of accounts as paths here, and in its bill what they end in
     case
         when lower(BillingAccountId) like '/providers/microsoft.billing/%'
-            then split_part(BillingAccountId, '/', -1)
+            then coalesce(nullif(split_part(BillingAccountId, '/', -1), ''), BillingAccountId)
         else BillingAccountId
     end as billing_account_id,
     BillingAccountName as billing_account_name,
     BillingAccountType as billing_account_type,
     case
         when lower(SubAccountId) like '/subscriptions/%'
-            then lower(split_part(SubAccountId, '/', 3))
+            then coalesce(nullif(lower(split_part(SubAccountId, '/', 3)), ''), SubAccountId)
         else SubAccountId
     end as sub_account_id,
     nullif(SubAccountName, 'Unassigned') as sub_account_name,

@@ -3,6 +3,7 @@
 
 mod commitments;
 mod empty;
+mod odd_ids;
 mod tags;
 mod values;
 
