@@ -1,5 +1,5 @@
 -- model:   focus_charges__a_price_has_one_sku
--- severity: fail
+-- severity: warn
 -- promise:  ours
 -- grain:   one row per price with several products (SkuPriceId)
 -- inputs:  focus_charges

@@ -1,5 +1,5 @@
 -- model:   focus_charges__commitment_resources_are_commitments
--- severity: fail
+-- severity: warn
 -- promise:  ours
 -- grain:   one row per offending charge (x_ChargeId)
 -- inputs:  focus_charges

@@ -1,5 +1,5 @@
 -- model:   focus_charges__names_follow_ids
--- severity: fail
+-- severity: warn
 -- promise:  ours
 -- grain:   one row per offending charge (x_ChargeId)
 -- inputs:  focus_charges

@@ -1,5 +1,5 @@
 -- model:   focus_charges__priced_charges_are_complete
--- severity: fail
+-- severity: warn
 -- promise:  ours
 -- grain:   one row per offending charge (x_ChargeId)
 -- inputs:  focus_charges

@@ -1,5 +1,5 @@
 -- model:   focus_charges__subcategory_belongs_to_category
--- severity: fail
+-- severity: warn
 -- promise:  ours
 -- grain:   one row per service with an impossible pair
 --          (ServiceName, ServiceCategory, ServiceSubcategory)

@@ -1,5 +1,5 @@
 -- model:   focus_charges__taxes_have_no_price
--- severity: fail
+-- severity: warn
 -- promise:  ours
 -- grain:   one row per offending charge (x_ChargeId)
 -- inputs:  focus_charges

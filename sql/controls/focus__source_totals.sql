@@ -164,7 +164,7 @@ priced as (
     select
         undone.*,
         case
-            when is_unused or undone_contracted <> 0 then undone_contracted
+            when is_unused or paid = 0 or undone_contracted <> 0 then undone_contracted
             when paid > 0 and is_same_currency
                 then greatest(paid, multiply_round(contracted_price, undone_quantity))
             when is_same_currency
@@ -182,7 +182,7 @@ listed as (
     select
         priced.*,
         case
-            when is_unused or undone_list <> 0 then undone_list
+            when is_unused or paid = 0 or undone_list <> 0 then undone_list
             when paid > 0 then greatest(paid, whole_contracted, whole_list_price)
             else least(paid, whole_contracted, whole_list_price)
         end as whole_list

@@ -294,8 +294,12 @@ select
                 || coalesce(':' || nullif(part_number, sku_id), '')
                 || coalesce(':' || term, '')
     end as sku_price_id,
-    case when is_priced and kind in ('usage', 'spot', 'used') then coalesce(quantity, 0) end
-        as consumed_blocks,
+    -- what is unused of no commitment was used
+    case
+        when is_priced
+            and (kind in ('usage', 'spot', 'used') or kind = 'unused' and commitment_id is null)
+            then coalesce(quantity, 0)
+    end as consumed_blocks,
     case
         when not is_priced or pricing_currency = currency then list_unit_price
         when payg_price > 0

@@ -66,7 +66,7 @@ quantified as (
 
     select
         priced.*,
-        shared.sku_price_id is not null and is_priced as repairs_sku_price_id,
+        shared.sku_price_id is not null and is_priced and sku is not null as repairs_sku_price_id,
         case
             when not is_priced then null
             when list = 0 and contracted = 0 then coalesce(sold_quantity, 0)

@@ -66,8 +66,15 @@ select
     coalesce(InvoiceId, x_InvoiceId) as invoice_id,
     InvoiceId is null and x_InvoiceId is not null as has_own_invoice_id,
     InvoiceDetailId as invoice_detail_id,
-    coalesce(InvoiceIssuerName, InvoiceIssuer, ProviderName, Provider, ServiceProviderName)
-        as invoice_issuer,
+    coalesce(
+        InvoiceIssuerName,
+        InvoiceIssuer,
+        ProviderName,
+        Provider,
+        ServiceProviderName,
+        PublisherName,
+        Publisher
+    ) as invoice_issuer,
     coalesce(
         ServiceProviderName,
         case

@@ -59,7 +59,7 @@ impl ScalarUDFImpl for ListShape {
         let Some(lists) = lists.as_list_opt::<i32>() else {
             return exec_err!("{} takes a list, found {}", self.name(), array.data_type());
         };
-        let shaped = if self.credits { credits(lists)? } else { pairs(lists)? };
+        let shaped = if self.credits { credits(lists, &self.words)? } else { pairs(lists)? };
         Ok(ColumnarValue::Array(shaped))
     }
 }
@@ -118,12 +118,15 @@ fn field(lists: &ListArray, name: &str, data_type: &DataType) -> Result<ArrayRef
     }
 }
 
-fn credits(lists: &ListArray) -> Result<ArrayRef> {
+/// Credits as delivered, but for texts that stand for nothing.
+fn credits(lists: &ListArray, words: &NullWords) -> Result<ArrayRef> {
     let DataType::List(entry) = credit_list() else { return exec_err!("a list type is not a list") };
     let DataType::Struct(fields) = entry.data_type() else { return exec_err!("credits are not a struct") };
     let mut columns: Vec<ArrayRef> = Vec::new();
     for name in CREDIT_TEXTS {
-        columns.push(field(lists, name, &DataType::Utf8)?);
+        let texts = field(lists, name, &DataType::Utf8)?;
+        let texts = texts.as_string::<i32>().iter().map(|text| text.and_then(|text| words.text(text)));
+        columns.push(Arc::new(texts.collect::<StringArray>()));
     }
     columns.push(field(lists, "amount", &DataType::Float64)?);
     let valid = lists.values().nulls().cloned();
