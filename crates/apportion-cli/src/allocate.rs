@@ -201,10 +201,9 @@ impl<'a> Allocation<'a> {
         period: BillingPeriod,
     ) -> Result<Staged> {
         let spec = self.run.tables.spec(name)?;
-        let layout = self.run.destination.sink.layout();
-        let table = staging.write(rows, &spec, layout, None).await?;
         let partition = vec![("x_BillingPeriod".to_owned(), period.to_string())];
-        context.register_table(name, staged_table(&table, &spec, &partition, layout)?).map_err(query_error)?;
+        let table = staging.write(rows, &spec, &partition, None).await?;
+        context.register_table(name, staged_table(&table, &spec, &partition)?).map_err(query_error)?;
         Ok(Staged { spec, table })
     }
 

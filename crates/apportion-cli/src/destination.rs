@@ -15,7 +15,7 @@ use crate::project::Project;
 /// An opened destination.
 #[derive(Debug)]
 pub(crate) struct OpenDestination {
-    pub(crate) sink: Box<dyn TableSink>,
+    pub(crate) sink: Arc<dyn TableSink>,
     pub(crate) place: Destination,
     /// The location as the user knows it.
     pub(crate) shown: String,
@@ -56,7 +56,7 @@ impl OpenDestination {
             destination = destination.with_local_directory(format!("/{}", location.prefix));
         }
         Ok(Self {
-            sink: open_sink(format, destination.clone(), keep_versions),
+            sink: Arc::from(open_sink(format, destination.clone(), keep_versions)),
             place: destination,
             shown: shown(text, &location),
         })

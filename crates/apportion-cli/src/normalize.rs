@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use apportion_engine::{CheckOutcome, contract};
 use apportion_sinks::units::{PublishedUnit, unit_key};
-use apportion_sinks::{PublishUnit, StagedTable, staged_table};
+use apportion_sinks::{PartitionValues, PublishUnit, StagedTable, staged_table};
 use apportion_sources::SourceTable;
 use apportion_spec::pipeline::{CostBasis, Source, SourceFormat};
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
@@ -98,12 +98,9 @@ pub(crate) async fn normalize(
     work.step("stage");
 
     let spec = run.tables.spec(FOCUS_CHARGES)?;
-    let partition = vec![
-        ("x_Source".to_owned(), unit.source_name().to_owned()),
-        ("x_BillingPeriod".to_owned(), unit.period.to_string()),
-    ];
+    let partition = partition_of(unit);
     let checked = run.context();
-    let table = staged_table(&staged, &spec, &partition, run.destination.sink.layout())?;
+    let table = staged_table(&staged, &spec, &partition)?;
     checked.register_table(FOCUS_CHARGES, table).map_err(query_error)?;
     let mut notes = source.report.notes.clone();
     let focus_version = unit.focus_version(&source);
@@ -221,8 +218,16 @@ async fn stage_charges(
     let spec = run.tables.spec(FOCUS_CHARGES)?;
     contract::check(FOCUS_CHARGES, charges.schema().as_arrow(), &spec.schema)?;
     let basis = unit.source.cost_basis_in(unit.period);
-    let staged = staging.write(charges, &spec, run.destination.sink.layout(), Some(progress)).await;
+    let staged = staging.write(charges, &spec, &partition_of(unit), Some(progress)).await;
     staged.map_err(|error| without_cost(error, basis))
+}
+
+/// The partition of `focus_charges` that a unit replaces.
+fn partition_of(unit: &Unit<'_>) -> PartitionValues {
+    vec![
+        ("x_Source".to_owned(), unit.source_name().to_owned()),
+        ("x_BillingPeriod".to_owned(), unit.period.to_string()),
+    ]
 }
 
 /// A row without a cost is an error, not zero; say so where it shows up.

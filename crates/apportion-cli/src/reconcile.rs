@@ -136,12 +136,12 @@ pub(crate) async fn publish(
     work: &mut UnitWork,
 ) -> Result<()> {
     let spec = run.tables.spec(RECONCILIATION)?;
-    let staged = staging.write(proof, &spec, run.destination.sink.layout(), None).await?;
     let partition = vec![
         ("x_Stage".to_owned(), stage.to_owned()),
         ("x_Source".to_owned(), source.to_owned()),
         ("x_BillingPeriod".to_owned(), period.to_string()),
     ];
+    let staged = staging.write(proof, &spec, &partition, None).await?;
     let digest = staged.digest();
     let unit = PublishUnit { table: spec, partition, parts: staged.parts, provenance };
     run.publish(&unit, digest, work).await.map(|_| ())

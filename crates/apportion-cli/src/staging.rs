@@ -7,7 +7,7 @@ use std::sync::Arc;
 use apportion_engine::WorkFolder;
 use apportion_engine::allocation::Barrier;
 use apportion_engine::work_folder::STAGING_PREFIX;
-use apportion_sinks::{ColumnLayout, StagedTable, TableSpec, WriterOptions, write_staged};
+use apportion_sinks::{PartitionValues, StagedTable, TableSpec, WriterOptions, write_staged};
 use apportion_spec::{Error, ErrorKind, Result};
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
@@ -48,7 +48,7 @@ impl Staging {
         &self,
         rows: DataFrame,
         table: &TableSpec,
-        layout: ColumnLayout,
+        partition: &PartitionValues,
         progress: Option<&Progress>,
     ) -> Result<StagedTable> {
         let stream = rows.sort(table.sort_order()).map_err(query_error)?.execute_stream().await.map_err(query_error)?;
@@ -57,7 +57,7 @@ impl Staging {
             None => stream,
         };
         let options = WriterOptions { encoders: self.jobs.clamp(1, 8), ..WriterOptions::default() };
-        write_staged(stream, &self.path(&table.name), table, layout, &options).await
+        write_staged(stream, &self.path(&table.name), table, partition, &options).await
     }
 }
 

@@ -21,6 +21,7 @@ mod schema;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use deltalake_core::DeltaTable;
 use deltalake_core::kernel::Remove;
@@ -36,8 +37,7 @@ use crate::destination::Destination;
 use crate::foreign::{Listed, Strayed};
 use crate::sink::TableSink;
 use crate::table::{
-    ColumnLayout, Format, PartitionValues, PartitionVersion, PublishUnit, Published, TableObject, TableSpec,
-    TableVersion, matches,
+    Format, PartitionValues, PartitionVersion, PublishUnit, Published, TableObject, TableSpec, TableVersion, matches,
 };
 use crate::vacuum::{Retention, Vacuumed};
 use crate::{digest, error, preflight};
@@ -83,6 +83,7 @@ struct ActiveFile {
     size: u64,
     modified: chrono::DateTime<chrono::Utc>,
     partition: PartitionValues,
+    rows: Option<u64>,
     remove: Remove,
 }
 
@@ -109,6 +110,7 @@ async fn active_files(
         let file = ActiveFile {
             size: u64::try_from(view.size()).unwrap_or_default(),
             modified: view.modification_datetime().map_err(failed)?,
+            rows: view.num_records().and_then(|rows| u64::try_from(rows).ok()),
             remove: view.remove_action(true),
             path: path.clone(),
             partition,
@@ -126,10 +128,6 @@ impl TableSink for DeltaSink {
 
     fn destination(&self) -> &Destination {
         &self.destination
-    }
-
-    fn layout(&self) -> ColumnLayout {
-        ColumnLayout::WithoutPartitionColumns
     }
 
     async fn prepare(&self, table: &TableSpec) -> Result<()> {
@@ -151,6 +149,11 @@ impl TableSink for DeltaSink {
 
     async fn publish(&self, unit: &PublishUnit) -> Result<Published> {
         commit::publish(self, unit).await
+    }
+
+    async fn columns(&self, table: &TableSpec) -> Result<Option<SchemaRef>> {
+        let Some(loaded) = self.load(&table.name).await? else { return Ok(None) };
+        schema::columns(&loaded, table).map(Some)
     }
 
     async fn read_objects(&self, table: &TableSpec, filter: &[(String, String)]) -> Result<Vec<TableObject>> {
@@ -232,6 +235,7 @@ impl DeltaSink {
                 version: None,
             },
             partition: file.partition,
+            rows: file.rows,
         };
         files.into_values().map(object).collect()
     }

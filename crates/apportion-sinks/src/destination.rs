@@ -110,6 +110,20 @@ impl Destination {
         }
     }
 
+    /// Whether a run ever wrote here: anything lies beside the tables.
+    ///
+    /// # Errors
+    ///
+    /// Store errors.
+    pub async fn is_used(&self) -> Result<bool> {
+        let folder = self.location(INTERNAL_FOLDER);
+        match self.store.list(Some(&folder)).try_next().await {
+            Ok(found) => Ok(found.is_some()),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(cause) => Err(error::store(cause, "list objects", self.shown(&folder))),
+        }
+    }
+
     /// Size and entity tag of an object, or `None`.
     pub(crate) async fn head(&self, relative: &str) -> Result<Option<ObjectMeta>> {
         let location = self.location(relative);

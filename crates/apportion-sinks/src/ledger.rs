@@ -17,7 +17,7 @@ use crate::amount;
 use crate::destination::{Destination, INTERNAL_FOLDER};
 use crate::table::{PartitionValues, PublishUnit, Published};
 
-pub use table::read_ledger;
+pub use table::{LedgerTable, read_ledger};
 
 /// Form of the documents. Documents of another form are reported, not read.
 const FORM: u32 = 1;

@@ -13,6 +13,7 @@
 
 mod amount;
 mod certificate;
+mod columns;
 mod configuration;
 mod delta;
 mod destination;
@@ -43,16 +44,16 @@ pub use self::destination::{Destination, INTERNAL_FOLDER};
 pub use self::documents::{Documents, KnownDocument, damaged_runs, set_aside};
 pub use self::extent::Extent;
 pub use self::foreign::{ForeignObject, Listed, Strayed};
-pub use self::ledger::{RunEntry, RunLedger, newest_run, read_ledger, read_run, read_runs};
+pub use self::ledger::{LedgerTable, RunEntry, RunLedger, newest_run, read_ledger, read_run, read_runs};
 pub use self::lock::{DestinationLock, LockOwner, LockTiming};
 pub use self::owner::{DestinationOwner, sources_listed};
 pub use self::parquet::ParquetSink;
 pub use self::preflight::require_conditional_put;
-pub use self::read::{objects_table, published_table, staged_table};
+pub use self::read::{StoredTable, objects_table, published_table, staged_table};
 pub use self::sink::{TableSink, open_sink};
 pub use self::table::{
-    ColumnLayout, DESCRIPTION_KEY, Format, PartitionReference, PartitionValues, PartitionVersion, Provenance,
-    PublishUnit, Published, TableObject, TableSpec, TableVersion,
+    DESCRIPTION_KEY, Format, PartitionReference, PartitionValues, PartitionVersion, Provenance, PublishUnit, Published,
+    TableObject, TableSpec, TableVersion,
 };
 pub use self::vacuum::{Leftover, LeftoverKind, Retention, Vacuumed, vacuum};
 pub use self::writer::{ColumnStatistics, StagedPart, StagedTable, StatisticsValue, WriterOptions, write_staged};

@@ -15,10 +15,9 @@
 //! readers refuse the partition, and the next publication writes all parts again. Readers that
 //! only list objects see, during step 3 and 4, old and new parts side by side.
 //!
-//! The partition columns are in the files too, so a single file says what it is. DuckDB, Polars
-//! and `pyarrow.dataset` read the folder as it is; `pyarrow.parquet.read_table` and
-//! `pandas.read_parquet` must be told `partitioning=None`, because they type folder names as
-//! dictionaries and then refuse the plain column.
+//! The partition columns are in the names of folders and in the metadata of files, and not among
+//! their columns: readers of such folders take them from there, and several refuse a column that
+//! comes from both. Files of earlier versions have them; they are read by their folder as well.
 
 mod foreign;
 mod leftovers;
@@ -27,21 +26,21 @@ mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use object_store::ObjectMeta;
 
 use apportion_spec::{Error, ErrorKind, Result};
 
 use crate::destination::Destination;
-use crate::digest;
 use crate::foreign::{Listed, Strayed, is_counted, is_part_name, is_temporary, refusal};
 use crate::sink::TableSink;
 use crate::table::{
-    ColumnLayout, Format, PartitionValues, PartitionVersion, PublishUnit, Published, TableObject, TableSpec,
-    TableVersion, matches,
+    Format, PartitionValues, PartitionVersion, PublishUnit, Published, TableObject, TableSpec, TableVersion, matches,
 };
 use crate::vacuum::{Retention, Vacuumed};
 use crate::writer::part_name;
+use crate::{columns, digest};
 
 pub(crate) use state::read_document as read_state_document;
 use state::{PartState, PartitionState};
@@ -192,17 +191,14 @@ impl TableSink for ParquetSink {
         &self.destination
     }
 
-    fn layout(&self) -> ColumnLayout {
-        ColumnLayout::AllColumns
-    }
-
     async fn prepare(&self, table: &TableSpec) -> Result<()> {
         // A Delta table read as Parquet files counts superseded files too.
         let log = self.destination.list(&format!("{}/_delta_log", table.name)).await?;
-        if log.is_empty() {
-            return Ok(());
+        if !log.is_empty() {
+            let message = "the table's folder already holds a Delta table";
+            return Err(Error::new(ErrorKind::Config, message).with("table", &table.name));
         }
-        Err(Error::new(ErrorKind::Config, "the table's folder already holds a Delta table").with("table", &table.name))
+        columns::remember(&self.destination, table).await
     }
 
     async fn publish(&self, unit: &PublishUnit) -> Result<Published> {
@@ -252,6 +248,10 @@ impl TableSink for ParquetSink {
         Ok(Published { version: finished.version, changed: true, objects, replaced })
     }
 
+    async fn columns(&self, table: &TableSpec) -> Result<Option<SchemaRef>> {
+        columns::read(&self.destination, &table.name).await
+    }
+
     async fn read_objects(&self, table: &TableSpec, filter: &[(String, String)]) -> Result<Vec<TableObject>> {
         let states: BTreeMap<PartitionValues, PartitionState> = self.whole(table, filter).await?.into_iter().collect();
         let folder = self.destination.location(&table.name);
@@ -262,8 +262,10 @@ impl TableSink for ParquetSink {
             let Some((file, folders)) = segments.split_last() else { continue };
             let Some(partition) = parse_partition(table, folders) else { continue };
             // What no run published is not part of the table.
-            if matches(&partition, filter) && foreign::is_ours(states.get(&partition), file, true) {
-                objects.push(TableObject { meta, partition });
+            let state = states.get(&partition);
+            if matches(&partition, filter) && foreign::is_ours(state, file, true) {
+                let part = state.and_then(|state| state.parts.iter().find(|part| part.name == *file));
+                objects.push(TableObject { meta, rows: part.map(|part| part.rows), partition });
             }
         }
         Ok(objects)
@@ -306,7 +308,7 @@ impl TableSink for ParquetSink {
         };
         let objects = self.destination.list(&folder).await?;
         let parts = objects.into_iter().filter(|meta| meta.location.extension() == Some("parquet"));
-        Ok(parts.map(|meta| TableObject { meta, partition: partition.clone() }).collect())
+        Ok(parts.map(|meta| TableObject { meta, partition: partition.clone(), rows: None }).collect())
     }
 
     async fn leftovers(&self, table: &TableSpec, retention: &Retention) -> Result<Vacuumed> {

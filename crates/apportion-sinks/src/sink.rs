@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
 use apportion_spec::Result;
@@ -9,8 +10,7 @@ use apportion_spec::Result;
 use crate::destination::Destination;
 use crate::foreign::{Listed, Strayed};
 use crate::table::{
-    ColumnLayout, Format, PartitionValues, PartitionVersion, PublishUnit, Published, TableObject, TableSpec,
-    TableVersion,
+    Format, PartitionValues, PartitionVersion, PublishUnit, Published, TableObject, TableSpec, TableVersion,
 };
 use crate::vacuum::{Retention, Vacuumed};
 use crate::{DeltaSink, ParquetSink};
@@ -26,9 +26,6 @@ pub trait TableSink: std::fmt::Debug + Send + Sync {
 
     /// Where it publishes.
     fn destination(&self) -> &Destination;
-
-    /// Which columns the staged files must hold.
-    fn layout(&self) -> ColumnLayout;
 
     /// Makes sure the table can be published to: creates it, adopts new columns, and checks once
     /// that the store keeps the promises the format needs.
@@ -46,6 +43,14 @@ pub trait TableSink: std::fmt::Debug + Send + Sync {
     /// `Conflict` if somebody else published the same partition in between; what the store
     /// reports otherwise. After an error the call may be repeated.
     async fn publish(&self, unit: &PublishUnit) -> Result<Published>;
+
+    /// The columns of the table with the partition columns among them, whatever pipeline it was last
+    /// published by, or `None` if nothing says them. No data object is opened.
+    ///
+    /// # Errors
+    ///
+    /// Store errors.
+    async fn columns(&self, table: &TableSpec) -> Result<Option<SchemaRef>>;
 
     /// The data objects of the current version, in partition and part order. `filter` may name
     /// some partition columns; a table that does not exist has no objects.

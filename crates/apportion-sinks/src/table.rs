@@ -37,12 +37,26 @@ pub struct TableSpec {
 }
 
 impl TableSpec {
-    /// The columns of a data file, without any metadata.
+    /// The columns of a data file, without any metadata. Partition columns are not among them: the
+    /// folders say them, and readers of such folders refuse a column that comes from two places.
     ///
     /// # Errors
     ///
     /// `Internal` if a partition or sort column is not a column of the table.
-    pub fn file_schema(&self, layout: ColumnLayout) -> Result<SchemaRef> {
+    pub fn file_schema(&self) -> Result<SchemaRef> {
+        self.plain_schema(|field| !self.partition_by.contains(field.name()))
+    }
+
+    /// All columns of the table in its order, without any metadata.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::file_schema`].
+    pub fn table_schema(&self) -> Result<SchemaRef> {
+        self.plain_schema(|_| true)
+    }
+
+    fn plain_schema(&self, keep: impl Fn(&Field) -> bool) -> Result<SchemaRef> {
         for name in self.partition_by.iter().chain(&self.sort_by) {
             if self.schema.column_with_name(name).is_none() {
                 return Err(Error::new(ErrorKind::Internal, "partition or sort column is not a column of the table")
@@ -50,10 +64,6 @@ impl TableSpec {
                     .with("column", name));
             }
         }
-        let keep = |field: &Field| match layout {
-            ColumnLayout::AllColumns => true,
-            ColumnLayout::WithoutPartitionColumns => !self.partition_by.contains(field.name()),
-        };
         let fields: Vec<Field> = self
             .schema
             .fields()
@@ -101,15 +111,6 @@ impl TableSpec {
         }
         Ok(segments.join("/"))
     }
-}
-
-/// Which columns are physically in the data files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColumnLayout {
-    /// Every column: a single file says what it is.
-    AllColumns,
-    /// Partition columns only in the folder names and the table log, as Delta demands.
-    WithoutPartitionColumns,
 }
 
 /// A table format a destination can hold.
@@ -201,6 +202,8 @@ pub struct TableObject {
     pub meta: ObjectMeta,
     /// The partition it belongs to, in the table's partition order.
     pub partition: PartitionValues,
+    /// How many rows it was published with, where that is known without opening it.
+    pub rows: Option<u64>,
 }
 
 /// A version a partition had or has.

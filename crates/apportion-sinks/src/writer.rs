@@ -22,7 +22,7 @@ use futures::StreamExt;
 
 use apportion_spec::{Error, ErrorKind, Result};
 
-use crate::table::{ColumnLayout, TableSpec};
+use crate::table::TableSpec;
 use crate::{digest, error};
 
 pub use statistics::{ColumnStatistics, StatisticsValue};
@@ -107,22 +107,23 @@ impl StagedTable {
 
 /// Writes `stream` into `directory` as `part-00000.parquet`, `part-00001.parquet`, …
 ///
-/// Columns are taken by name and written in the table's order. The directory is created; parts
-/// of an earlier attempt in it are removed.
+/// Columns are taken by name and written in the table's order, without the partition columns: each
+/// file says in its metadata which partition it belongs to. The directory is created; parts of an
+/// earlier attempt in it are removed.
 ///
 /// # Errors
 ///
-/// `ContractViolated` if a column is missing, has another type, holds a null it must not, or if
-/// the rows are not in the table's order; the kind of the query's own error if the stream fails;
+/// `ContractViolated` if a column is missing, has another type, holds a null it must not, if a row
+/// belongs to another partition, or if the rows are not in the table's order; the kind of the query's own error if the stream fails;
 /// `ResourcesExhausted` if the disk is full.
 pub async fn write_staged(
     stream: SendableRecordBatchStream,
     directory: &Path,
     table: &TableSpec,
-    layout: ColumnLayout,
+    partition: &[(String, String)],
     options: &WriterOptions,
 ) -> Result<StagedTable> {
-    let staged = stage(stream, directory, table, layout, options).await;
+    let staged = stage(stream, directory, table, partition, options).await;
     staged.map_err(|error| match error.kind() {
         ErrorKind::ResourcesExhausted => error.with("folder", directory.display()),
         _ => error,
@@ -133,15 +134,15 @@ async fn stage(
     mut stream: SendableRecordBatchStream,
     directory: &Path,
     table: &TableSpec,
-    layout: ColumnLayout,
+    partition: &[(String, String)],
     options: &WriterOptions,
 ) -> Result<StagedTable> {
     options.validate()?;
     clear_directory(directory).await?;
-    let conform = Conform::try_new(&stream.schema(), table, layout)?;
+    let conform = Conform::try_new(&stream.schema(), table, partition)?;
     let mut order = OrderCheck::try_new(table, conform.file_schema())?;
     let mut coalescer = BatchCoalescer::new(SchemaRef::clone(conform.file_schema()), options.batch_rows);
-    let mut encoder = PartsEncoder::try_new(directory, table, conform.file_schema(), options)?;
+    let mut encoder = PartsEncoder::try_new(directory, table, partition, conform.file_schema(), options)?;
     while let Some(batch) = stream.next().await {
         let batch = conform.apply(&batch.map_err(error::query)?)?;
         order.check(&batch)?;

@@ -24,6 +24,8 @@ mod ledger;
 mod lock;
 #[path = "sinks/parquet.rs"]
 mod parquet_tables;
+#[path = "sinks/reading.rs"]
+mod reading;
 #[path = "sinks/vacuum.rs"]
 mod vacuum;
 #[path = "sinks/writer.rs"]

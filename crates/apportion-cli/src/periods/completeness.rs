@@ -75,7 +75,7 @@ impl Work<'_> {
         let table = MemTable::try_new(Arc::clone(&spec.schema), vec![vec![batch]]).map_err(query_error)?;
         let rows = context.read_table(Arc::new(table)).map_err(query_error)?;
         let staging = run.staging()?;
-        let staged = staging.write(rows, &spec, run.destination.sink.layout(), None).await?;
+        let staged = staging.write(rows, &spec, &partition, None).await?;
         let digest = staged.digest();
         let unit = PublishUnit { table: spec, partition, parts: staged.parts, provenance };
         run.publish(&unit, digest, work).await.map(|_| ())

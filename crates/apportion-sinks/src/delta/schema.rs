@@ -1,9 +1,10 @@
 //! Creates a Delta table and lets its columns grow.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema};
-use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake_core::kernel::{Action, MetadataExt, StructField, StructType};
 use deltalake_core::operations::create::CreateBuilder;
@@ -68,6 +69,20 @@ pub(super) async fn evolve(sink: &DeltaSink, table: &TableSpec) -> Result<()> {
             Err(cause) => tracing::debug!(table = table.name, %cause, "change of columns is tried again"),
         }
     }
+}
+
+/// The columns of the loaded version.
+pub(super) fn columns(loaded: &DeltaTable, table: &TableSpec) -> Result<SchemaRef> {
+    let failed = |cause| error::delta(cause, "read the columns of the Delta table", &table.name);
+    let columns: Schema = loaded
+        .snapshot()
+        .map_err(failed)?
+        .schema()
+        .as_ref()
+        .try_into_arrow()
+        .map_err(|cause: arrow::error::ArrowError| error::encode(cause))?;
+    let plain = columns.fields().iter().map(|field| field.as_ref().clone().with_metadata(HashMap::new()));
+    Ok(Arc::new(Schema::new(plain.collect::<Vec<_>>())))
 }
 
 /// The wanted columns, and after them the nullable ones that the table has besides.

@@ -3,7 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use datafusion::catalog::{MemTable, Session, TableProvider};
+use datafusion::common::{DataFusionError, Result as QueryResult};
+use datafusion::datasource::TableType;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
 
 use apportion_spec::Result;
 
@@ -18,6 +25,47 @@ use crate::{digest, error};
 /// Store errors.
 pub async fn read_ledger(destination: &Destination) -> Result<RecordBatch> {
     batch(&read_runs(destination).await?)
+}
+
+/// The table `run_ledger`, whose documents are read when a query scans it.
+#[derive(Debug)]
+pub struct LedgerTable {
+    destination: Destination,
+    schema: SchemaRef,
+}
+
+impl LedgerTable {
+    /// The ledger of a destination.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` if the table contradicts itself.
+    pub fn try_new(destination: Destination) -> Result<Self> {
+        Ok(Self { destination, schema: batch(&[])?.schema() })
+    }
+}
+
+#[async_trait]
+impl TableProvider for LedgerTable {
+    fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> QueryResult<Arc<dyn ExecutionPlan>> {
+        let rows = read_ledger(&self.destination).await.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let table = MemTable::try_new(self.schema(), vec![vec![rows]])?;
+        table.scan(state, projection, filters, limit).await
+    }
 }
 
 fn batch(runs: &[RunEntry]) -> Result<RecordBatch> {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 
@@ -13,12 +13,14 @@ use apportion_spec::Result;
 
 use super::contract;
 use crate::error;
-use crate::table::{ColumnLayout, TableSpec};
+use crate::table::TableSpec;
 
 #[derive(Debug)]
 pub(super) struct Conform {
     file_schema: SchemaRef,
     sources: Vec<Source>,
+    /// Partition columns: where they come from, and the one value they may have.
+    partition: Vec<(usize, String, String)>,
     table: String,
 }
 
@@ -29,8 +31,8 @@ struct Source {
 }
 
 impl Conform {
-    pub(super) fn try_new(incoming: &SchemaRef, table: &TableSpec, layout: ColumnLayout) -> Result<Self> {
-        let file_schema = table.file_schema(layout)?;
+    pub(super) fn try_new(incoming: &SchemaRef, table: &TableSpec, partition: &[(String, String)]) -> Result<Self> {
+        let file_schema = table.file_schema()?;
         let mut sources = Vec::with_capacity(file_schema.fields().len());
         for field in file_schema.fields() {
             let Some((index, found)) = incoming.column_with_name(field.name()) else {
@@ -52,7 +54,14 @@ impl Conform {
                 contract("the query yields a column the table does not have", &table.name).with("column", extra.name())
             );
         }
-        Ok(Self { file_schema, sources, table: table.name.clone() })
+        let mut constant = Vec::with_capacity(partition.len());
+        for (column, value) in partition {
+            let Some((index, _)) = incoming.column_with_name(column) else {
+                return Err(contract("the query lacks a column of the table", &table.name).with("column", column));
+            };
+            constant.push((index, column.clone(), value.clone()));
+        }
+        Ok(Self { file_schema, sources, partition: constant, table: table.name.clone() })
     }
 
     pub(super) fn file_schema(&self) -> &SchemaRef {
@@ -60,6 +69,7 @@ impl Conform {
     }
 
     pub(super) fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        self.refuse_other_partitions(batch)?;
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.sources.len());
         for (source, field) in self.sources.iter().zip(self.file_schema.fields()) {
             let column = batch.column(source.index);
@@ -73,6 +83,23 @@ impl Conform {
             columns.push(column);
         }
         RecordBatch::try_new(SchemaRef::clone(&self.file_schema), columns).map_err(error::encode)
+    }
+}
+
+impl Conform {
+    /// The values of these columns are not written, so a row with others would move without a trace.
+    fn refuse_other_partitions(&self, batch: &RecordBatch) -> Result<()> {
+        for (index, column, value) in &self.partition {
+            let values = cast(batch.column(*index), &DataType::Utf8).map_err(error::encode)?;
+            let values = values.as_string::<i32>();
+            if let Some(other) = values.iter().find(|found| *found != Some(value.as_str())) {
+                return Err(contract("a row belongs to another partition", &self.table)
+                    .with("column", column)
+                    .with("expected", value)
+                    .with("found", other.unwrap_or("NULL")));
+            }
+        }
+        Ok(())
     }
 }
 

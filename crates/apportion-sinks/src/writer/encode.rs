@@ -32,6 +32,10 @@ use crate::table::TableSpec;
 const QUEUED_BATCHES: usize = 4;
 /// Bytes of a text kept in bounds.
 const BOUND_BYTES: usize = 64;
+/// Metadata of a file: the table it belongs to.
+const TABLE_KEY: &str = "apportion.table";
+/// Metadata of a file: the partition it belongs to, as its folders are named.
+const PARTITION_KEY: &str = "apportion.partition";
 
 type FileWriter = SerializedFileWriter<HashingWriter<File>>;
 
@@ -71,11 +75,12 @@ impl PartsEncoder {
     pub(super) fn try_new(
         directory: &Path,
         table: &TableSpec,
+        partition: &[(String, String)],
         schema: &SchemaRef,
         options: &WriterOptions,
     ) -> Result<Self> {
         let parquet = ArrowSchemaConverter::new().convert(schema).map_err(error::encode)?;
-        let properties = Arc::new(properties(table, schema, options)?);
+        let properties = Arc::new(properties(table, partition, schema, options)?);
         Ok(Self {
             directory: directory.to_path_buf(),
             schema: SchemaRef::clone(schema),
@@ -201,7 +206,17 @@ impl PartsEncoder {
     }
 }
 
-fn properties(table: &TableSpec, schema: &SchemaRef, options: &WriterOptions) -> Result<WriterProperties> {
+fn properties(
+    table: &TableSpec,
+    partition: &[(String, String)],
+    schema: &SchemaRef,
+    options: &WriterOptions,
+) -> Result<WriterProperties> {
+    // A single file says what it is, whatever folder it lies in.
+    let mut about = vec![KeyValue::new(TABLE_KEY.to_owned(), table.name.clone())];
+    if !table.partition_by.is_empty() {
+        about.push(KeyValue::new(PARTITION_KEY.to_owned(), table.partition_path(partition)?));
+    }
     let level = ZstdLevel::try_new(options.compression_level).map_err(error::encode)?;
     let sorting = sort_columns(table, schema)
         .into_iter()
@@ -215,7 +230,7 @@ fn properties(table: &TableSpec, schema: &SchemaRef, options: &WriterOptions) ->
     }
     Ok(builder
         .set_created_by(concat!("apportion version ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_key_value_metadata(Some(vec![KeyValue::new("apportion.table".to_owned(), table.name.clone())]))
+        .set_key_value_metadata(Some(about))
         .set_compression(Compression::ZSTD(level))
         .set_dictionary_enabled(true)
         .set_statistics_enabled(EnabledStatistics::Page)

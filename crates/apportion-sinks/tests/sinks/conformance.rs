@@ -172,7 +172,7 @@ async fn a_version_that_is_refused_is_not_said_to_be_gone(world: World) {
 async fn partition_values_that_are_no_folder_names_are_refused(world: World) {
     for value in ["../elsewhere", "a/b", "", ".hidden", "a=b", "a b"] {
         let at = partition(value, "2026-01");
-        let staged = world.stage(&rows(&at, 1, 0)).await;
+        let staged = world.stage(&rows(&partition("aws", "2026-01"), 1, 0)).await;
         world.sink.prepare(&charges()).await.unwrap();
         let error = world.sink.publish(&unit(&at, &staged, "run-1")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{value}");

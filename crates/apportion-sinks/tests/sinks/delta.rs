@@ -77,7 +77,7 @@ async fn writers_of_different_partitions_all_commit() {
     let mut staged = Vec::new();
     let folders: Vec<_> = periods.iter().map(|_| tempfile::tempdir().unwrap()).collect();
     for (at, folder) in periods.iter().zip(&folders) {
-        staged.push(stage(folder.path(), &rows(at, 50, 1), world.sink.layout()).await);
+        staged.push(stage(folder.path(), &rows(at, 50, 1)).await);
     }
     // Each with its own sink, creating the table at the same time.
     let writers = periods.iter().zip(&staged).map(|(at, staged)| {
@@ -103,7 +103,7 @@ async fn of_two_writers_of_one_partition_one_wins() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let mut staged = Vec::new();
     for (batch, folder) in batches.iter().zip(&folders) {
-        staged.push(stage(folder.path(), batch, world.sink.layout()).await);
+        staged.push(stage(folder.path(), batch).await);
     }
     let (first, second) = (unit(&at, &staged[0], "run-1"), unit(&at, &staged[1], "run-2"));
     let (first, second) = futures::join!(world.sink.publish(&first), world.sink.publish(&second));
@@ -200,7 +200,7 @@ async fn a_single_threaded_runtime_and_memory_work_too() {
     let sink = DeltaSink::new(destination);
     let staging = tempfile::tempdir().unwrap();
     let at = partition("aws", "2026-01");
-    let staged = stage(staging.path(), &rows(&at, 10, 0), sink.layout()).await;
+    let staged = stage(staging.path(), &rows(&at, 10, 0)).await;
     sink.prepare(&charges()).await.unwrap();
     assert!(sink.publish(&unit(&at, &staged, "run-1")).await.unwrap().changed);
     assert_eq!(sink.read_objects(&charges(), &at).await.unwrap().len(), 1);

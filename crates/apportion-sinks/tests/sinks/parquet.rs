@@ -35,7 +35,7 @@ async fn only_changed_parts_are_written() {
     let first = world.stage(&rows(&at, 1_500, 1)).await.parts;
     let mut second = world.stage(&rows(&at, 1_500, 2)).await;
     let kept = tempfile::tempdir().unwrap();
-    let source = crate::support::stage(kept.path(), &rows(&at, 1_500, 1), world.sink.layout()).await;
+    let source = crate::support::stage(kept.path(), &rows(&at, 1_500, 1)).await;
     assert_eq!(first[0].sha256, source.parts[0].sha256);
     second.parts[0] = source.parts[0].clone();
     world.server().forget_requests();

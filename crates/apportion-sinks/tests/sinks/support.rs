@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use apportion_sinks::{
-    ColumnLayout, DESCRIPTION_KEY, Destination, Format, PartitionValues, Provenance, PublishUnit, Published,
-    StagedTable, TableSink, TableSpec, WriterOptions, open_sink, published_table, write_staged,
+    DESCRIPTION_KEY, Destination, Format, PartitionValues, Provenance, PublishUnit, Published, StagedTable, TableSink,
+    TableSpec, WriterOptions, open_sink, published_table, write_staged,
 };
 use apportion_spec::Result;
 use apportion_testkit::S3Server;
@@ -80,7 +80,7 @@ pub(crate) fn rows(partition: &PartitionValues, count: usize, seed: i128) -> Rec
 }
 
 pub(crate) fn plain(table: &TableSpec) -> Arc<Schema> {
-    table.file_schema(ColumnLayout::AllColumns).unwrap()
+    table.table_schema().unwrap()
 }
 
 /// A stream that yields `batch` in pieces of `piece` rows.
@@ -144,7 +144,7 @@ impl World {
     }
 
     pub(crate) async fn stage(&self, batch: &RecordBatch) -> StagedTable {
-        stage(self.staging.path(), batch, self.sink.layout()).await
+        stage(self.staging.path(), batch).await
     }
 
     /// Stages rows and publishes them by a run.
@@ -230,8 +230,26 @@ pub(crate) fn s3_destination(server: &S3Server) -> Destination {
     Destination::new(Arc::new(store), "warehouse".into(), Url::parse("s3://tables/").unwrap())
 }
 
-pub(crate) async fn stage(directory: &Path, batch: &RecordBatch, layout: ColumnLayout) -> StagedTable {
-    write_staged(stream(batch, 100), directory, &charges(), layout, &small()).await.unwrap()
+pub(crate) async fn stage(directory: &Path, batch: &RecordBatch) -> StagedTable {
+    write_staged(stream(batch, 100), directory, &charges(), &partition_of(batch), &small()).await.unwrap()
+}
+
+/// The partition that a batch says it belongs to.
+pub(crate) fn partition_of(batch: &RecordBatch) -> PartitionValues {
+    let value = |name: &str| match batch.num_rows() {
+        0 => "none".to_owned(),
+        _ => arrow::util::display::array_value_to_string(batch.column_by_name(name).unwrap(), 0).unwrap(),
+    };
+    partition(&value("x_Source"), &value("x_BillingPeriod"))
+}
+
+/// A file as versions before this one wrote it: with the partition columns, under the same name.
+pub(crate) fn earlier_file(batch: &RecordBatch) -> Vec<u8> {
+    let mut content = Vec::new();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut content, batch.schema(), None).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+    content
 }
 
 pub(crate) fn unit(at: &PartitionValues, staged: &StagedTable, run: &str) -> PublishUnit {
