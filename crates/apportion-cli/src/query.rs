@@ -8,10 +8,9 @@ use std::sync::Arc;
 use apportion_engine::Engine;
 use apportion_engine::sql_depth::refuse_too_deep;
 use apportion_focus::{FocusVersion, catalog};
-use apportion_sinks::{TableObject, TableSpec, certified_periods, objects_table, read_ledger};
+use apportion_sinks::{LedgerTable, StoredTable, TableObject, TableSpec, certified_periods, read_ledger};
 use apportion_spec::{Error, ErrorKind, Result, did_you_mean};
 use arrow::datatypes::{DataType, Field, Schema};
-use datafusion::datasource::MemTable;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::error::DataFusionError;
@@ -41,8 +40,8 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<()> {
     let engine = Engine::try_new(&crate::run::engine_options(&limits))?;
     let context = engine.new_context();
     let asked = asked_tables(&context, &args.sql);
-    let opened = register_tables(&context, &destination, args.focus_version, &asked).await?;
-    if !opened && stored_table(&destination).await?.is_none() {
+    let opened = OpenedTables::register(&context, &destination, args.focus_version, &asked).await?;
+    if opened.is_empty() && !destination.place.is_used().await? {
         return Err(no_tables(&destination));
     }
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
@@ -50,7 +49,7 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<()> {
         Ok(answer) => answer,
         Err(error) => return Err(unplanned(&error, &destination).await?),
     };
-    answer::write(args, answer).await
+    answer::write(args, answer, &opened).await
 }
 
 /// Why a question does not plan, with the tables there are.
@@ -78,16 +77,6 @@ fn no_tables(destination: &OpenDestination) -> Error {
 async fn is_stored(destination: &OpenDestination, name: &str) -> Result<bool> {
     let spec = Tables::new(None).spec(name)?;
     Ok(!destination.sink.read_objects(&spec, &[]).await?.is_empty())
-}
-
-/// Some table that has objects.
-async fn stored_table(destination: &OpenDestination) -> Result<Option<&'static str>> {
-    for name in PUBLISHED {
-        if is_stored(destination, name).await? {
-            return Ok(Some(name));
-        }
-    }
-    Ok(None)
 }
 
 /// The tables that have objects.
@@ -118,54 +107,91 @@ fn asked_tables(context: &SessionContext, sql: &str) -> Vec<&'static str> {
     all().filter(|known| named.iter().any(|table| table.table() == *known)).collect()
 }
 
-/// Registers those of the asked tables that have objects, and says whether there are any.
-async fn register_tables(
+/// The tables a question names. None is listed, and no object of one opened, before the question scans it.
+#[derive(Debug)]
+struct OpenedTables<'a> {
+    destination: &'a OpenDestination,
+    tables: Vec<Arc<StoredTable>>,
+    has_ledger: bool,
+}
+
+impl<'a> OpenedTables<'a> {
+    /// Registers those of the asked tables that there are.
+    async fn register(
+        context: &SessionContext,
+        destination: &'a OpenDestination,
+        shape: FocusShape,
+        asked: &[&str],
+    ) -> Result<Self> {
+        let specs = Tables::new(None);
+        let mut opened = Self { destination, tables: Vec::new(), has_ledger: false };
+        let mut has_charges = false;
+        for name in PUBLISHED.into_iter().filter(|name| asked.contains(name)) {
+            let Some(spec) = stored(context, destination, specs.spec(name)?).await? else { continue };
+            has_charges |= name == FOCUS_CHARGES;
+            let table = Arc::new(StoredTable::try_new(Arc::clone(&destination.sink), spec)?);
+            let registered_as =
+                if name == FOCUS_CHARGES && shape != FocusShape::V1_4 { "focus_charges_stored" } else { name };
+            opened.tables.push(Arc::clone(&table));
+            context.register_table(registered_as, table).map_err(query_error)?;
+        }
+        let projection = match shape {
+            FocusShape::V1_4 => None,
+            FocusShape::V1_3 => Some(FocusVersion::V1_3),
+            FocusShape::V1_2 => Some(FocusVersion::V1_2),
+        };
+        if let Some(version) = projection.filter(|_| has_charges) {
+            let columns = catalog().projection(version).select_list();
+            let view =
+                context.sql(&format!("SELECT {columns} FROM focus_charges_stored")).await.map_err(query_error)?;
+            context.register_table(FOCUS_CHARGES, view.into_view()).map_err(query_error)?;
+        }
+        if asked.contains(&RUN_LEDGER) && destination.place.is_used().await? {
+            let ledger = LedgerTable::try_new(destination.place.clone())?;
+            context.register_table(RUN_LEDGER, Arc::new(ledger)).map_err(query_error)?;
+            opened.has_ledger = true;
+        }
+        Ok(opened)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tables.is_empty() && !self.has_ledger
+    }
+
+    /// Warns of billing periods that the planned question reads and nothing certifies.
+    async fn warn_of_uncertified(&self) -> Result<()> {
+        let mut periods = BTreeSet::new();
+        for table in &self.tables {
+            for partition in table.scanned().await {
+                periods.extend(partition.into_iter().filter(|(name, _)| name == BILLING_PERIOD).map(|(_, it)| it));
+            }
+        }
+        if periods.is_empty() { Ok(()) } else { warn_of_uncertified(self.destination, &periods).await }
+    }
+}
+
+/// A table with the columns it has, or `None` if there is none. Where nothing says the columns, as in
+/// destinations of earlier versions, every object is asked.
+async fn stored(
     context: &SessionContext,
     destination: &OpenDestination,
-    shape: FocusShape,
-    asked: &[&str],
-) -> Result<bool> {
-    let tables = Tables::new(None);
-    let mut periods = BTreeSet::new();
-    let (mut has_charges, mut has_any) = (false, false);
-    for name in PUBLISHED.into_iter().filter(|name| asked.contains(name)) {
-        let objects = destination.sink.read_objects(&tables.spec(name)?, &[]).await?;
-        if objects.is_empty() {
-            continue;
-        }
-        has_any = true;
-        has_charges |= name == FOCUS_CHARGES;
-        let period =
-            |object: &TableObject| object.partition.iter().find(|(column, _)| column == BILLING_PERIOD).cloned();
-        periods.extend(objects.iter().filter_map(period).map(|(_, period)| period));
-        let spec = with_stored_columns(context, destination, tables.spec(name)?, &objects).await?;
-        let table = objects_table(destination.sink.as_ref(), &spec, objects)?;
-        let registered_as =
-            if name == FOCUS_CHARGES && shape != FocusShape::V1_4 { "focus_charges_stored" } else { name };
-        context.register_table(registered_as, table).map_err(query_error)?;
+    mut spec: TableSpec,
+) -> Result<Option<TableSpec>> {
+    if let Some(columns) = destination.sink.columns(&spec).await? {
+        // As views, texts are compared and grouped without being copied.
+        let column = |field: &Arc<Field>| match field.data_type() {
+            DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
+            _ => Arc::clone(field),
+        };
+        spec.schema = Arc::new(Schema::new(columns.fields().iter().map(column).collect::<Vec<_>>()));
+        return Ok(Some(spec));
     }
-    if !periods.is_empty() {
-        warn_of_uncertified(destination, &periods).await?;
+    let objects = destination.sink.read_objects(&spec, &[]).await?;
+    if objects.is_empty() {
+        Ok(None)
+    } else {
+        with_stored_columns(context, destination, spec, &objects).await.map(Some)
     }
-    let projection = match shape {
-        FocusShape::V1_4 => None,
-        FocusShape::V1_3 => Some(FocusVersion::V1_3),
-        FocusShape::V1_2 => Some(FocusVersion::V1_2),
-    };
-    if let Some(version) = projection.filter(|_| has_charges) {
-        let columns = catalog().projection(version).select_list();
-        let view = context.sql(&format!("SELECT {columns} FROM focus_charges_stored")).await.map_err(query_error)?;
-        context.register_table(FOCUS_CHARGES, view.into_view()).map_err(query_error)?;
-    }
-    if asked.contains(&RUN_LEDGER) {
-        let ledger = read_ledger(&destination.place).await?;
-        if ledger.num_rows() > 0 {
-            let table = MemTable::try_new(ledger.schema(), vec![vec![ledger]]).map_err(query_error)?;
-            context.register_table(RUN_LEDGER, Arc::new(table)).map_err(query_error)?;
-            has_any = true;
-        }
-    }
-    Ok(has_any)
 }
 
 /// Several tables are not one transaction. A billing period has its certificate taken back before a
@@ -194,8 +220,15 @@ pub(crate) async fn with_stored_columns(
     let state = context.state();
     let stored =
         ParquetFormat::default().infer_schema(&state, destination.place.store(), &metas).await.map_err(query_error)?;
-    let in_folders = spec.partition_by.iter().filter(|name| stored.column_with_name(name).is_none());
-    let folders: Vec<Arc<Field>> = in_folders.map(|name| Arc::new(Field::new(name, DataType::Utf8, false))).collect();
-    spec.schema = Arc::new(Schema::new(folders.into_iter().chain(stored.fields().iter().cloned()).collect::<Vec<_>>()));
+    let mut columns: Vec<Arc<Field>> = stored.fields().iter().cloned().collect();
+    // Partition columns are in the files of earlier versions only; they stand where the contract has them.
+    columns.retain(|column| !spec.partition_by.contains(column.name()));
+    for (place, field) in spec.schema.fields().iter().enumerate() {
+        if spec.partition_by.contains(field.name()) {
+            let partition = Field::new(field.name(), DataType::Utf8, false);
+            columns.insert(place.min(columns.len()), Arc::new(partition));
+        }
+    }
+    spec.schema = Arc::new(Schema::new(columns));
     Ok(spec)
 }

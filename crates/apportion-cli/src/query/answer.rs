@@ -22,6 +22,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
+use super::OpenedTables;
 use crate::args::{QueryArgs, QueryFormat};
 use crate::files::Replacement;
 use crate::output::{self, Results, grouped};
@@ -90,7 +91,7 @@ fn unrendered(error: ArrowError) -> Error {
 ///
 /// # Errors
 /// Those of the query, also in the middle of its answer; when the answer cannot be written.
-pub(super) async fn write(args: &QueryArgs, answer: DataFrame) -> Result<()> {
+pub(super) async fn write(args: &QueryArgs, answer: DataFrame, tables: &OpenedTables<'_>) -> Result<()> {
     if args.format == QueryFormat::Parquet && args.output.is_none() {
         return Err(Error::new(ErrorKind::Config, "a Parquet answer needs a file; add --output FILE"));
     }
@@ -101,6 +102,7 @@ pub(super) async fn write(args: &QueryArgs, answer: DataFrame) -> Result<()> {
     let is_plan = matches!(answer.logical_plan(), LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
     let schema = Arc::clone(answer.schema().inner());
     let rows = answer.execute_stream().await.map_err(query_error)?;
+    tables.warn_of_uncertified().await?;
     match (args.format, target) {
         (QueryFormat::Parquet, Target::File(file, content)) => parquet(rows, &schema, file, content).await?,
         (QueryFormat::Csv, mut to) => {
