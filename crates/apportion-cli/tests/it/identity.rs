@@ -70,13 +70,14 @@ fn copy_folder(from: &Path, to: &Path) {
 
 #[test]
 fn a_new_file_counts_wherever_it_lies_and_an_unrelated_one_does_not() {
-    let folder = tempfile::tempdir().expect("folder");
-    copy(folder.path());
-    let digest = || functions::digest(folder.path()).expect("digest").expect("in a repository");
+    let repository = tempfile::tempdir().expect("folder");
+    let folder = repository.path().join("crates");
+    copy(&folder);
+    let digest = || functions::digest(&folder).expect("digest").expect("in a repository");
     let before = digest();
     assert_eq!(before.len(), 16);
     let write = |path: &str, text: &str| {
-        let path = folder.path().join(path);
+        let path = folder.join(path);
         std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
         std::fs::write(path, text).expect("file");
     };
@@ -90,10 +91,15 @@ fn a_new_file_counts_wherever_it_lies_and_an_unrelated_one_does_not() {
     assert_eq!(digest(), counted);
     write("apportion-engine/src/new/half.rs", &CODE.replace("/ 2", "/ 3"));
     assert_ne!(digest(), counted);
+    // Neither are libraries, however they are asked for and locked.
+    let before = digest();
+    write("../Cargo.lock", "[[package]]\nname = \"parquet\"\nversion = \"99.0.0\"\n");
+    write("apportion-sinks/Cargo.toml", "[dependencies]\nparquet = \"99\"\n");
+    assert_eq!(digest(), before);
     // What is said to be unrelated must be there, else a file that took its place would be forgotten.
-    std::fs::rename(folder.path().join("apportion-cli/src/plan.rs"), folder.path().join("apportion-cli/src/plans.rs"))
+    std::fs::rename(folder.join("apportion-cli/src/plan.rs"), folder.join("apportion-cli/src/plans.rs"))
         .expect("rename");
-    let error = functions::digest(folder.path()).expect_err("a renamed file");
+    let error = functions::digest(&folder).expect_err("a renamed file");
     assert!(error.to_string().contains("apportion-cli/src/plan.rs"), "{error}");
     assert_eq!(functions::digest(Path::new("/nowhere")).expect("no repository"), None);
 }
