@@ -50,7 +50,7 @@ def totals(rows, billed, effective):
 def by_duckdb(path, _):
     import duckdb
     sums = ", ".join(f"sum({name})" for name in COLUMNS)
-    relation = f"read_parquet('{path}/**/*.parquet', hive_partitioning = false)"
+    relation = f"read_parquet('{path}/**/*.parquet', hive_partitioning = true, hive_types_autocast = false)"
     query = f"select count(*), {sums} from {relation} where x_BillingPeriod = '{MONTH}'"
     return totals(*duckdb.sql(query).fetchall()[0])
 
@@ -74,7 +74,7 @@ def polars_totals(frame):
 
 def by_polars(path, options):
     import polars as pl
-    return polars_totals(pl.scan_parquet(f"{path}/**/*.parquet", hive_partitioning=False, storage_options=options))
+    return polars_totals(pl.scan_parquet(f"{path}/**/*.parquet", hive_partitioning=True, storage_options=options))
 
 
 def by_polars_delta(path, options):
@@ -100,7 +100,7 @@ def by_pyarrow(path, options):
     store = LocalFileSystem() if options is None else S3FileSystem(
         access_key=options["aws_access_key_id"], secret_key=options["aws_secret_access_key"],
         endpoint_override=options["aws_endpoint"], region="us-east-1")
-    data = ds.dataset(path.removeprefix("s3://"), filesystem=store, format="parquet", partitioning=None)
+    data = ds.dataset(path.removeprefix("s3://"), filesystem=store, format="parquet", partitioning="hive")
     return arrow_totals(data.to_table(columns=list(COLUMNS), filter=ds.field("x_BillingPeriod") == MONTH))
 
 
