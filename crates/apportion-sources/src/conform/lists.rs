@@ -190,7 +190,7 @@ mod tests {
         let text = r#"[{"Name":"n","FullName":"f","Amount":-1.5,"Type":"DISCOUNT"},{"amount":-2,"type":"PROMOTION"}]"#;
         let (words, doubts) = (NullWords::default(), Doubts::default());
         let lists = written(&StringArray::from(vec![Some(text), None, Some("")]), &words, &doubts);
-        let shaped = credits(lists.as_list()).unwrap();
+        let shaped = credits(lists.as_list(), &words).unwrap();
         let list: &ListArray = shaped.as_list();
         assert_eq!((0..3).map(|row| list.value_length(row)).collect::<Vec<_>>(), [2, 0, 0]);
         let names = field(list, "FULL_NAME", &DataType::Utf8).unwrap();
@@ -206,7 +206,7 @@ mod tests {
         let entry = Arc::new(Field::new("element", DataType::Struct(fields), true));
         let offsets = OffsetBuffer::new(ScalarBuffer::from(vec![0, 2, 2]));
         let lists = ListArray::new(entry, offsets, Arc::new(entries), None);
-        let shaped = credits(&lists).unwrap();
+        let shaped = credits(&lists, &NullWords::default()).unwrap();
         assert_eq!(shaped.data_type(), &credit_list());
         let amounts = field(shaped.as_list(), "amount", &DataType::Float64).unwrap();
         assert_eq!(amounts.as_primitive::<Float64Type>().values().to_vec(), [-1.0, -2.0]);
