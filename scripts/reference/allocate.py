@@ -11,6 +11,8 @@ from .rules import FOLLOWERS, LEVELS
 COSTS = ["Billed", "Effective", "List", "Contracted"]
 KEPT = ["ServiceProviderName", "ServiceName", "SubAccountId", "RegionId", "ChargeCategory",
         "ChargeFrequency", "service", "team"]
+# What a follower takes over from its usage where it has no value; in the order of their names.
+INHERITED = ["service", "team"]
 FOLLOW_KEYS = ["CommitmentDiscountId", "ResourceId", "SkuId"]
 
 MACROS = """
@@ -208,43 +210,62 @@ SPLITS = f"""
 
 
 def follow():
-    """Followers take the first level at which some usage has a positive effective cost."""
+    """Followers take the first level at which some usage has a positive effective cost.
+
+    Of that usage they inherit the dimensions they lack, which tell quantities apart like targets.
+    """
     level_keys = {name: [*columns, "BillingAccountId", "BillingCurrency"]
                   for name, columns in LEVELS.items()}
 
     def key(columns):
         return "concat_ws('|', " + ", ".join(columns) + ")"
 
+    dimensions = ", ".join(INHERITED)
+    lacks = ", ".join(f"lacks_{name}" for name in INHERITED)
+    inherited = ", ".join(f"inherited_{name}" for name in INHERITED)
     weights = " union all ".join(
-        f"select {n} as level, {key(columns)} as level_key, target, EffectiveCost "
+        f"select {n} as level, {key(columns)} as level_key, target, {dimensions}, EffectiveCost "
         f"from splits where follower_kind is null and EffectiveCost > 0 and {columns[0]} is not null"
         for n, columns in enumerate(level_keys.values()))
     wanted = " union all ".join(
         f"select cell, {n} as level, {key(columns)} as level_key from cells "
         f"where follower is not null and {columns[0]} is not null"
         for n, columns in enumerate(level_keys.values()))
+    # within a target, quantities stand in the order of the dimensions written as JSON
+    written = ", ".join(f"""'"x_{name.title()}":"' || inherited_{name} || '"'""" for name in INHERITED)
     return f"""
+    create or replace table followed_cost as
+    select level, level_key, target, {dimensions}, sum(EffectiveCost)::hugeint as units
+    from ({weights}) group by all;
+    create or replace table followed as
+    select cell, min(level) as level, arg_min(level_key, level) as level_key,
+        {', '.join(f'any_value(cells.{name} is null) as lacks_{name}' for name in INHERITED)}
+    from ({wanted}) join (select distinct level, level_key from followed_cost)
+        using (level, level_key) join cells using (cell)
+    group by cell;
     create or replace table follow_weights as
     with summed as (
-        select level, level_key, target, sum(EffectiveCost)::hugeint as units from ({weights})
+        select level, level_key, {lacks}, target,
+            {', '.join(f'case when lacks_{name} then {name} end as inherited_{name}' for name in INHERITED)},
+            sum(units)::hugeint as units
+        from (select distinct level, level_key, {lacks} from followed)
+        join followed_cost using (level, level_key)
         group by all
     ), cumulated as (
-        select *, sum(units) over (partition by level, level_key order by target
+        select *, sum(units) over (partition by level, level_key, {lacks}
+                order by target, concat_ws(',', {written})
                 rows between unbounded preceding and current row)::hugeint as upto,
-            sum(units) over (partition by level, level_key)::hugeint as total
+            sum(units) over (partition by level, level_key, {lacks})::hugeint as total
         from summed
     )
-    select level, level_key, target, upto - units as before, upto, total from cumulated;
-    create or replace table followed as
-    select cell, min(level) as level, arg_min(level_key, level) as level_key
-    from ({wanted}) join (select distinct level, level_key from follow_weights)
-        using (level, level_key)
-    group by cell;
+    select level, level_key, {lacks}, target, {inherited}, upto - units as before, upto, total
+    from cumulated;
     insert into splits by name
-    select days.* exclude ({', '.join(c + 'Cost' for c in COSTS)}, rule), follower as rule,
+    select days.* exclude ({', '.join(c + 'Cost' for c in COSTS)}, rule, {dimensions}), follower as rule,
+        {', '.join(f'coalesce(days.{name}, inherited_{name}) as {name}' for name in INHERITED)},
         coalesce(target, 'unallocated') as target,
         {each_cost('case when target is null then days.?Cost else apportion(days.?Cost, before, upto, total) end as ?Cost')}
-    from days left join followed using (cell) left join follow_weights using (level, level_key)
+    from days left join followed using (cell) left join follow_weights using (level, level_key, {lacks})
     where follower is not null"""
 
 

@@ -34,6 +34,7 @@ parts as (
         allocated_charges.x_PoolId,
         allocated_charges.x_ChargeDate,
         allocated_charges.x_AllocationTargetId,
+        coalesce(allocated_charges.x_InheritedDimensions, '') as Inherited,
         allocated_charges.x_AllocationShare,
         allocated_charges.BilledCost,
         allocated_charges.EffectiveCost,
@@ -56,6 +57,7 @@ quantities as (
     select
         x_PoolId,
         x_AllocationTargetId,
+        coalesce(x_InheritedDimensions, '') as Inherited,
         x_DriverQuantity as Quantity,
         x_DriverQuantityBefore as Before,
         x_DriverQuantityUpTo as UpTo,
@@ -69,6 +71,7 @@ select
     parts.x_PoolId,
     parts.x_ChargeDate,
     parts.x_AllocationTargetId,
+    parts.Inherited,
     parts.x_AllocationShare,
     parts.BilledCost,
     apportion(parts.WholeBilled, Before, UpTo, Total) as ExpectedBilled,
@@ -78,6 +81,7 @@ from quantities
 right join parts
     on quantities.x_PoolId = parts.x_PoolId
     and quantities.x_AllocationTargetId = parts.x_AllocationTargetId
+    and quantities.Inherited = parts.Inherited
 where
     quantities.Total is null
     or parts.x_AllocationShare <> divide_round(Quantity, Total)

@@ -13,6 +13,7 @@ parts as (
 
     select
         *,
+        coalesce(x_InheritedDimensions, '') as Inherited,
         case
             when x_PoolId is null then x_AllocationTargetId
             else coalesce(x_AllocationActivity, x_AllocationDriver)
@@ -49,7 +50,10 @@ activity_wholes as (
 
 quantities as (
 
-    select * from driver_quantities
+    select
+        *,
+        coalesce(x_InheritedDimensions, '') as Inherited
+    from driver_quantities
 
 ),
 
@@ -70,6 +74,7 @@ select
     parts.x_DriverSource,
     parts.x_IsEstimated,
     parts.x_AllocationReason,
+    parts.x_InheritedDimensions,
     parts.Cost,
 
     -- split over targets
@@ -109,6 +114,7 @@ left join activity_wholes
 left join quantities
     on parts.x_PoolId = quantities.x_PoolId
     and parts.x_AllocationTargetId = quantities.x_AllocationTargetId
+    and parts.Inherited = quantities.Inherited
 left join activity_quantities
     on parts.x_ActivityPoolId = activity_quantities.x_PoolId
     and parts.PartName = activity_quantities.x_AllocationTargetId

@@ -1,5 +1,5 @@
 -- model:   verification__quantities
--- grain:   one row per cost pool, level and target (PoolId, Level, TargetId)
+-- grain:   one row per cost pool, level, target and inherited dimensions
 -- inputs:  driver_quantities, driver_quantities
 -- params:  none
 -- why:     the written quantities in the form in which splits read them, so that a split can be
@@ -30,6 +30,7 @@ select
     x_AllocationDriverKey as DriverKey,
     x_ChargeDate as ChargeDate,
     x_AllocationTargetId as TargetId,
+    x_InheritedDimensions as Inherited,
     x_DriverSource as DriverSource,
     false as IsEstimated,
     cast(null as varchar) as Reason,
@@ -49,6 +50,7 @@ select
     x_AllocationDriverKey as DriverKey,
     x_ChargeDate as ChargeDate,
     x_AllocationTargetId as TargetId,
+    x_InheritedDimensions as Inherited,
     x_DriverSource as DriverSource,
     false as IsEstimated,
     cast(null as varchar) as Reason,

@@ -1,5 +1,5 @@
 -- model:   allocated_charges
--- grain:   one row per cell, pool, charge date and target
+-- grain:   one row per cell, pool, charge date, target and inherited dimensions
 -- inputs:  int_allocation__splits
 -- params:  $billing_period
 -- why:     every charge that costs something, given to somebody. Dimensions is opaque here and
@@ -22,6 +22,7 @@ select
     BillingCurrency,
     ChargeFrequency,
     TargetId as x_AllocationTargetId,
+    Inherited as x_InheritedDimensions,
 
     -- how it came about
     Reason as x_AllocationReason,

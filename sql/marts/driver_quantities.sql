@@ -1,5 +1,5 @@
 -- model:   driver_quantities
--- grain:   one row per cost pool, charge date and target
+-- grain:   one row per cost pool, charge date, target and inherited dimensions
 -- inputs:  allocation_quantities
 -- params:  $billing_period
 -- why:     what every split was made from, so that each allocated row can be recomputed from the
@@ -23,6 +23,7 @@ select
     DriverKey as x_AllocationDriverKey,
     ChargeDate as x_ChargeDate,
     TargetId as x_AllocationTargetId,
+    Inherited as x_InheritedDimensions,
     DriverSource as x_DriverSource,
     Quantity as x_DriverQuantity,
     QuantityBefore as x_DriverQuantityBefore,

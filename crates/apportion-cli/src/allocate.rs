@@ -104,6 +104,7 @@ impl<'a> Allocation<'a> {
         }
         work.step("unit_economics");
         let mut notes = Vec::new();
+        allocator.register_bill_columns(&context).await?;
         for table in &staged {
             notes.extend(judge(&run.models.run_checks(&context, &table.spec.name, &BTreeMap::new()).await?)?);
         }

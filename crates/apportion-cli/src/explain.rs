@@ -251,8 +251,13 @@ impl Explainer<'_> {
 
     /// The cells that cost the target most, and what the others cost.
     async fn cells(&self, explanation: &mut Explanation) -> Result<()> {
-        // A cell has one value of each of these, so any row of it says which.
-        let own: String = self.own.iter().map(|name| format!(", max(\"{name}\")")).collect();
+        // A cell has one value of each of these but for what followers inherit, where each part has its own.
+        let one = |name: &String| {
+            format!(
+                ", CASE WHEN count(*) = count(\"{name}\") AND min(\"{name}\") = max(\"{name}\") THEN max(\"{name}\") END"
+            )
+        };
+        let own: String = self.own.iter().map(one).collect();
         let top = self.args.top;
         let largest = format!(
             "SELECT x_CellId, max(x_Source), BillingCurrency, max(x_AllocationRuleId), max(x_AllocationMethod), \
@@ -301,8 +306,9 @@ impl Explainer<'_> {
         self.models.register(&self.context, &["explanation__splits"], &std::collections::BTreeMap::new()).await?;
         let sql = "SELECT x_CellId, x_ChargeDate, x_AllocationDriver, x_AllocationDriverKey, x_DriverSource, \
                    x_IsEstimated, x_AllocationReason, Cost, Share, Whole, Quantity, Total, Recomputed, \
-                   ActivityName, ActivityWhole, ActivityQuantity, ActivityTotal, ActivityPart \
-                   FROM explanation__splits ORDER BY abs(Cost) DESC, x_ChargeDate, x_AllocationActivity, x_PoolId";
+                   ActivityName, ActivityWhole, ActivityQuantity, ActivityTotal, ActivityPart, x_InheritedDimensions \
+                   FROM explanation__splits ORDER BY abs(Cost) DESC, x_ChargeDate, x_AllocationActivity, x_PoolId, \
+                   x_InheritedDimensions";
         let mut differing = 0_u64;
         for row in rows(&self.context, sql).await? {
             let Some(cell) = explanation.cells.iter_mut().find(|cell| cell.cell == row.text(0)) else { continue };
@@ -390,6 +396,7 @@ fn split(row: &Row) -> Result<Split> {
         driver_source: row.optional(4),
         estimated: row.text(5) == "true",
         reason: row.optional(6),
+        inherited: row.optional(18),
         cost: row.money(7)?,
         share: row.optional(8),
         targets: step(9, None)?,

@@ -29,11 +29,13 @@
 //! let unit = allocator.unit_economics(&context, &barrier).await?;
 //! ```
 
+mod bill_columns;
 mod cells;
 mod elsewhere;
 mod expression;
 mod follower;
 mod frames;
+mod inherit;
 mod model;
 mod plan;
 mod recompute;
@@ -123,6 +125,15 @@ impl Allocator {
     /// When a table is missing, a model does not plan, or computing an intermediate result fails.
     pub async fn unit_economics(&self, context: &SessionContext, barrier: &dyn Barrier) -> Result<UnitEconomics> {
         unit_economics::run(context, barrier, &self.plan, self.period).await
+    }
+
+    /// Registers what the check `allocated_charges__bill_columns_add_up` reads: cost by the kept
+    /// columns of the bill, of the tables `focus_charges` and `allocated_charges`.
+    ///
+    /// # Errors
+    /// When one of the tables is missing, or lacks a kept column.
+    pub async fn register_bill_columns(&self, context: &SessionContext) -> Result<()> {
+        bill_columns::register_views(context, &self.plan).await
     }
 
     /// The cells of the period, to lead from an allocated row back to its charges: `CellId` and

@@ -15,6 +15,7 @@ mod function;
 mod identity;
 mod maps;
 mod match_keys;
+mod members;
 mod merge_maps;
 mod money;
 mod numbers;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<ScalarUDF> {
         maps::functions(),
         merge_maps::functions(),
         match_keys::functions(),
+        members::functions(),
         days::functions(),
     ]
     .into_iter()

@@ -198,6 +198,8 @@ pub struct Allocation {
     pub stages: Vec<Stage>,
     /// Policies for followers, the built-in last stage.
     pub followers: Followers,
+    /// Kept dimensions that followers inherit where they have no value, in declared order.
+    pub inherited: Vec<String>,
 }
 
 impl Allocation {

@@ -1,5 +1,6 @@
 //! From the document as written to a valid [`Pipeline`], reporting every mistake at once.
 
+mod followers;
 mod reporting;
 mod rules;
 mod sources;
@@ -361,6 +362,7 @@ impl Validator<'_> {
             let rules = self.rules(&["allocation", "stages", &position, "rules"], &stage.rules, index == 0);
             stages.push(Stage { name: stage.name.clone(), rules });
         }
+        let inherited = self.inherited(allocation, &keep_dimensions);
         let mut seen = BTreeSet::new();
         for (_, rule) in stages.iter().flat_map(|stage| stage.rules.iter().map(move |rule| (stage, rule))) {
             if !seen.insert(rule.id.clone()) {
@@ -372,7 +374,8 @@ impl Validator<'_> {
             keep_columns,
             keep_dimensions,
             stages,
-            followers: allocation.followers,
+            followers: allocation.followers.clone(),
+            inherited,
         }
     }
 

@@ -223,3 +223,28 @@ fn what_is_kept_of_a_file_says_the_same_without_its_comments() {
     let kept = apportion_spec::canonical("file", sample).unwrap();
     assert_eq!(apportion_spec::canonical("file", &kept).unwrap(), kept);
 }
+
+#[test]
+fn followers_inherit_kept_dimensions_and_nothing_else() {
+    let inherited = |text: &str| parse(text).map(|pipeline| pipeline.allocation.unwrap().inherited);
+    assert_eq!(inherited(VALID).unwrap(), ["service", "cost_center"], "all that are kept, when nothing is said");
+    let with = |inherit: &str| {
+        VALID.replace("unit_economics:", &format!("  followers: {{ tax: rules, inherit: {inherit} }}\nunit_economics:"))
+    };
+    assert_eq!(inherited(&with("[cost_center]")).unwrap(), ["cost_center"]);
+    assert!(inherited(&with("[]")).unwrap().is_empty());
+    let told = parse(&with("[cost_centre, ServiceName, customer, service, service]")).unwrap_err();
+    let expected = [
+        "`cost_centre` is not a dimension, did you mean `cost_center`?",
+        "`ServiceName` is a column of the bill, and a follower keeps its own; dimensions can be inherited",
+        "`customer` must be listed in `allocation.keep` to be inherited",
+        "`service` is inherited twice",
+    ];
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), expected.len(), "{told}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.contains(expected) && line.contains(":24:"), "{line}");
+    }
+    let misspelt = parse(&with("[service]").replace("keep:", "kep:")).unwrap_err();
+    assert!(misspelt.lines().all(|line| line.contains("unknown key")), "{misspelt}");
+}

@@ -65,6 +65,7 @@ days as (
         BillingAccountId,
         ChargeCount,
         Dimensions,
+        Inheritable,
         Day['ChargeDate'] as ChargeDate,
         apportion(BilledCost, Day['SecondsBefore'], Day['SecondsUpTo'], Day['SecondsTotal'])
             as BilledCost,

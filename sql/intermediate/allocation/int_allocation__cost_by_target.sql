@@ -1,26 +1,24 @@
 -- model:   int_allocation__cost_by_target
 -- grain:   one row per currency and target (BillingCurrency, TargetId)
--- inputs:  int_allocation__splits
+-- inputs:  allocation_followed_cost
 -- params:  none
--- why:     what earlier stages gave each target, for rules that weigh by cost. Gross and positive:
---          a credit would turn a share negative or make another exceed the whole. Over the whole
+-- why:     what earlier stages gave each target, for rules that weigh by cost. Over the whole
 --          billing period, so that a quiet day does not shift the shares.
 
 with
 
-splits as (
+followed_cost as (
 
-    select * from int_allocation__splits
+    select * from allocation_followed_cost
 
 )
 
 select
     BillingCurrency,
     TargetId,
-    sum(cast(greatest(BilledCost, 0) as decimal(38, 12))) as BilledCost,
-    sum(cast(greatest(EffectiveCost, 0) as decimal(38, 12))) as EffectiveCost,
-    sum(cast(greatest(ListCost, 0) as decimal(38, 12))) as ListCost,
-    sum(cast(greatest(ContractedCost, 0) as decimal(38, 12))) as ContractedCost
-from splits
-where FollowerKind is null
+    cast(sum(BilledCost) as decimal(38, 12)) as BilledCost,
+    cast(sum(EffectiveCost) as decimal(38, 12)) as EffectiveCost,
+    cast(sum(ListCost) as decimal(38, 12)) as ListCost,
+    cast(sum(ContractedCost) as decimal(38, 12)) as ContractedCost
+from followed_cost
 group by BillingCurrency, TargetId

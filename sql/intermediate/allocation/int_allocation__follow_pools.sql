@@ -3,7 +3,8 @@
 -- inputs:  cells, cells, cells, cells, cells, allocation_follow_weights
 -- params:  none
 -- why:     each follower takes the first level at which some usage has a positive cost, from the
---          narrowest to the widest. Reads the cells once per level; they are the followers only.
+--          narrowest to the widest. Followers of the same usage that lack the same dimensions share
+--          a pool. Reads the cells once per level; they are the followers only.
 
 with
 
@@ -41,6 +42,7 @@ levels as (
 
     select
         CellId,
+        Inherits,
         1 as Position,
         'CommitmentDiscountId' as Level,
         match_key(FollowCommitmentDiscountId, BillingAccountId, BillingCurrency) as LevelKey
@@ -49,6 +51,7 @@ levels as (
     union all
     select
         CellId,
+        Inherits,
         2 as Position,
         'ResourceId' as Level,
         match_key(FollowResourceId, BillingAccountId, BillingCurrency) as LevelKey
@@ -57,6 +60,7 @@ levels as (
     union all
     select
         CellId,
+        Inherits,
         3 as Position,
         'SkuId' as Level,
         match_key(FollowSkuId, BillingAccountId, BillingCurrency) as LevelKey
@@ -65,6 +69,7 @@ levels as (
     union all
     select
         CellId,
+        Inherits,
         4 as Position,
         'ServiceName, SubAccountId' as Level,
         match_key(ServiceName, SubAccountId, BillingAccountId, BillingCurrency) as LevelKey
@@ -72,6 +77,7 @@ levels as (
     union all
     select
         CellId,
+        Inherits,
         5 as Position,
         'BillingAccountId' as Level,
         match_key(BillingAccountId, BillingCurrency) as LevelKey
@@ -90,6 +96,7 @@ candidates as (
 
     select
         levels.CellId,
+        levels.Inherits,
         levels.Position,
         levels.Level,
         levels.LevelKey
@@ -110,9 +117,10 @@ nearest as (
 
 select
     candidates.CellId,
-    charge_id('follow', candidates.Level, candidates.LevelKey) as PoolId,
+    charge_id('follow', candidates.Level, candidates.LevelKey, candidates.Inherits) as PoolId,
     candidates.Level,
-    candidates.LevelKey
+    candidates.LevelKey,
+    candidates.Inherits
 from candidates
 inner join nearest
     on candidates.CellId = nearest.CellId

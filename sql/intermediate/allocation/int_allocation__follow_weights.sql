@@ -1,5 +1,5 @@
 -- model:   int_allocation__follow_weights
--- grain:   one row per level key and target (LevelKey, TargetId)
+-- grain:   one row per level key, target and inheritable dimensions
 -- inputs:  allocation_followed_cost, allocation_followed_cost, allocation_followed_cost,
 --          allocation_followed_cost, allocation_followed_cost
 -- params:  none
@@ -10,31 +10,31 @@ with
 
 commitments as (
 
-    select * from allocation_followed_cost
+    select * from allocation_followed_cost where EffectiveCost > 0
 
 ),
 
 resources as (
 
-    select * from allocation_followed_cost
+    select * from allocation_followed_cost where EffectiveCost > 0
 
 ),
 
 skus as (
 
-    select * from allocation_followed_cost
+    select * from allocation_followed_cost where EffectiveCost > 0
 
 ),
 
 services as (
 
-    select * from allocation_followed_cost
+    select * from allocation_followed_cost where EffectiveCost > 0
 
 ),
 
 accounts as (
 
-    select * from allocation_followed_cost
+    select * from allocation_followed_cost where EffectiveCost > 0
 
 ),
 
@@ -44,7 +44,8 @@ levels as (
         'CommitmentDiscountId' as Level,
         match_key(FollowCommitmentDiscountId, BillingAccountId, BillingCurrency) as LevelKey,
         TargetId,
-        Quantity
+        Inheritable,
+        EffectiveCost as Quantity
     from commitments
     where FollowCommitmentDiscountId is not null
     union all
@@ -52,7 +53,8 @@ levels as (
         'ResourceId' as Level,
         match_key(FollowResourceId, BillingAccountId, BillingCurrency) as LevelKey,
         TargetId,
-        Quantity
+        Inheritable,
+        EffectiveCost as Quantity
     from resources
     where FollowResourceId is not null
     union all
@@ -60,7 +62,8 @@ levels as (
         'SkuId' as Level,
         match_key(FollowSkuId, BillingAccountId, BillingCurrency) as LevelKey,
         TargetId,
-        Quantity
+        Inheritable,
+        EffectiveCost as Quantity
     from skus
     where FollowSkuId is not null
     union all
@@ -68,14 +71,16 @@ levels as (
         'ServiceName, SubAccountId' as Level,
         match_key(ServiceName, SubAccountId, BillingAccountId, BillingCurrency) as LevelKey,
         TargetId,
-        Quantity
+        Inheritable,
+        EffectiveCost as Quantity
     from services
     union all
     select
         'BillingAccountId' as Level,
         match_key(BillingAccountId, BillingCurrency) as LevelKey,
         TargetId,
-        Quantity
+        Inheritable,
+        EffectiveCost as Quantity
     from accounts
 
 )
@@ -84,6 +89,7 @@ select
     Level,
     LevelKey,
     TargetId,
+    Inheritable,
     sum(Quantity) as Quantity
 from levels
-group by Level, LevelKey, TargetId
+group by Level, LevelKey, TargetId, Inheritable

@@ -1,5 +1,5 @@
 -- model:   int_allocation__splits
--- grain:   one row per cell, day, part and target (CellId, ChargeDate, Part, TargetId)
+-- grain:   one row per cell, day, part, target and inherited dimensions
 -- inputs:  int_allocation__cell_parts, allocation_quantities, allocation_quantities
 -- params:  none
 -- why:     the one place where cost is split, whatever the method: first over the activities of a
@@ -73,6 +73,7 @@ weighted_parts as (
         BillingAccountId,
         ChargeCount,
         Dimensions,
+        Inheritable,
         Kind,
         PartName,
         Activity,
@@ -127,6 +128,7 @@ select
     parts.BillingAccountId,
     parts.ChargeCount,
     parts.Dimensions,
+    parts.Inheritable,
 
     -- split
     case
@@ -144,6 +146,7 @@ select
         when parts.Method = 'unallocated' then 'policy'
         else 'no_rule_matched'
     end as Reason,
+    quantities.Inherited,
     parts.Activity,
     parts.ActivityPoolId,
     parts.PoolId,

@@ -1,5 +1,5 @@
 -- model:   int_drivers__cumulative
--- grain:   one row per cost pool and target (PoolId, TargetId)
+-- grain:   one row per cost pool, target and inherited dimensions (PoolId, TargetId, Inherited)
 -- inputs:  allocation_pool_quantities, allocation_pool_quantities
 -- params:  none
 -- why:     orders the targets of a pool by name and cumulates their quantities: the boundaries
@@ -28,7 +28,7 @@ cumulated as (
         quantities.*,
         sum(Quantity) over (
             partition by PoolId
-            order by TargetId
+            order by TargetId, coalesce(Inherited, '')
             rows between unbounded preceding and current row
         ) as QuantityUpTo
     from quantities
@@ -45,6 +45,7 @@ select
     cumulated.DriverKey,
     cumulated.ChargeDate,
     cumulated.TargetId,
+    cumulated.Inherited,
     cumulated.DriverSource,
     cumulated.IsEstimated,
     cumulated.Reason,

@@ -137,6 +137,7 @@ select
     end as DriverKey,
     pools.DriverDate as ChargeDate,
     totals.TargetId,
+    cast(null as varchar) as Inherited,
     pools.DriverSource,
     pools.Kind = 'driver' and pools.DriverSource in ('previous_period', 'even') as IsEstimated,
     case

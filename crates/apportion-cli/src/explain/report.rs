@@ -114,6 +114,8 @@ pub(crate) struct Split {
     pub(crate) driver_source: Option<String>,
     pub(crate) estimated: bool,
     pub(crate) reason: Option<String>,
+    /// Dimensions that came with the part from the usage it follows, as a JSON object.
+    pub(crate) inherited: Option<String>,
     /// Part of the pool, between 0 and 1.
     pub(crate) share: Option<String>,
     /// The split over activities or weighted drivers that came before.
@@ -341,6 +343,7 @@ fn render_split(text: &mut String, split: &Split) {
     );
     facts.extend(split.estimated.then(|| "estimated".to_owned()));
     facts.extend(split.reason.clone());
+    facts.extend(split.inherited.as_ref().map(|values| line(values).into_owned()));
     let facts = if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };
     let sum = split.targets.as_ref().map_or_else(|| format!("{} undivided", exact(split.cost)), formula);
     let _ = writeln!(text, "   {} {sum}{facts}", split.charge_date);

@@ -24,6 +24,8 @@ use crate::tables::{ALLOCATED_CHARGES, DRIVER_QUANTITIES, FOCUS_CHARGES, PUBLISH
 
 /// The relation of recomputed cells, which one check reads.
 const ALLOCATION_CELLS: &str = "allocation_cells";
+/// Relations that only a recomputed period has.
+const RECOMPUTED: [&str; 3] = [ALLOCATION_CELLS, "focus_charges_bill_columns", "allocated_charges_bill_columns"];
 
 impl Verifier {
     /// Verifies one period.
@@ -279,7 +281,7 @@ impl Verifier {
     fn can_run(&self, check: &Model, context: &SessionContext, published: &PublishedPeriod) -> Result<bool> {
         for input in &check.inputs {
             let written = PUBLISHED.contains(&input.as_str());
-            let cells = input == ALLOCATION_CELLS && !context.table_exist(ALLOCATION_CELLS).map_err(query_error)?;
+            let cells = RECOMPUTED.contains(&input.as_str()) && !context.table_exist(input).map_err(query_error)?;
             if cells || (written && !published.tables.contains_key(input.as_str())) {
                 return Ok(false);
             }

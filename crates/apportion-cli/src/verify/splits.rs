@@ -49,10 +49,19 @@ pub(super) async fn recompute(
     if count(context, &common).await? == 0 && count(context, &written).await? > 0 {
         return Ok(Outcome::OtherCells);
     }
+    allocator.register_bill_columns(context).await?;
     context.register_table("differing_parts", recomputed.differences.into_view()).map_err(query_error)?;
     let (mut findings, cells) = cells(context).await?;
     findings.extend(parts(context).await?);
-    let differing = count(context, "SELECT count(*) FROM differing_parts").await? + cells;
+    let mut differing = count(context, "SELECT count(*) FROM differing_parts").await? + cells;
+    if differing == 0 {
+        context
+            .register_table("differing_follow_quantities", recomputed.follow_quantities.into_view())
+            .map_err(query_error)?;
+        let (listed, all) = follow_quantities(context).await?;
+        findings.extend(listed);
+        differing = all;
+    }
     Ok(Outcome::Compared { findings, differing })
 }
 
@@ -112,8 +121,8 @@ async fn parts(context: &SessionContext) -> Result<Vec<Finding>> {
     let columns: Vec<String> = LEDGERS.iter().map(|ledger| format!("Expected{ledger}, Found{ledger}")).collect();
     let sql = format!(
         "SELECT CellId, coalesce(PoolId, ActivityPoolId), Activity, ChargeDate, TargetId, x_Source, BillingCurrency, \
-         RuleId, ExpectedRows, FoundRows, {}, ExpectedQuantity, FoundQuantity FROM differing_parts \
-         ORDER BY ChargeDate, CellId, TargetId, Activity LIMIT {LISTED}",
+         RuleId, ExpectedRows, FoundRows, {}, ExpectedQuantity, FoundQuantity, Inherited FROM differing_parts \
+         ORDER BY ChargeDate, CellId, TargetId, Inherited, Activity LIMIT {LISTED}",
         columns.join(", ")
     );
     let finding = |row: &Row| {
@@ -126,6 +135,7 @@ async fn parts(context: &SessionContext) -> Result<Vec<Finding>> {
         };
         let finding = Finding::new("part", ALLOCATED_CHARGES, message)
             .at("x_AllocationTargetId", row.text(4))
+            .at("x_InheritedDimensions", row.text(20))
             .at("x_ChargeDate", row.text(3))
             .at("x_CellId", row.text(0))
             .at("x_PoolId", row.text(1))
@@ -166,6 +176,28 @@ pub(super) async fn quantities(context: &SessionContext) -> Result<(Vec<Finding>
     let all = all(context, listed.len(), differing).await?;
     let unlisted = all.saturating_sub(listed.len() as u64);
     Ok((listed, unlisted))
+}
+
+/// Quantities of followers that the usage they follow does not give: those that are listed, and how many there are.
+async fn follow_quantities(context: &SessionContext) -> Result<(Vec<Finding>, u64)> {
+    let differing = "FROM differing_follow_quantities";
+    let sql = format!(
+        "SELECT PoolId, Driver, DriverKey, TargetId, Inherited, Expected, Found {differing} \
+         ORDER BY PoolId, TargetId, Inherited LIMIT {LISTED}"
+    );
+    let finding = |row: &Row| {
+        let message = "the usage that is followed gives another quantity";
+        let finding = Finding::new("quantity", DRIVER_QUANTITIES, message)
+            .at("x_AllocationTargetId", row.text(3))
+            .at("x_InheritedDimensions", row.text(4))
+            .at("x_PoolId", row.text(0))
+            .at("x_AllocationDriver", row.text(1))
+            .at("x_AllocationDriverKey", row.text(2));
+        Ok(finding.amount(Amount::money("driver quantity", row.money(5)?, row.money(6)?)))
+    };
+    let listed: Vec<Finding> = rows(context, &sql).await?.iter().map(finding).collect::<Result<_>>()?;
+    let all = all(context, listed.len(), differing).await?;
+    Ok((listed, all))
 }
 
 /// A staging folder for intermediate results.

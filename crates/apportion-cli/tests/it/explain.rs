@@ -149,10 +149,16 @@ fn a_total_leads_back_to_rules_quantities_charges_and_objects() {
             .collect();
         assert_eq!(charges, [(json!("db-1"), "100.00".to_owned()), (json!("disk-1"), "20.00".to_owned())]);
 
-        // The tax followed what the service cost customer-a.
-        let step = &cells[1]["splits"][0]["targets"];
-        let formula = ["whole", "quantity", "total", "part"].map(|name| short(&step[name]));
-        assert_eq!(formula, ["12.75", "97.50", "127.50", "9.75"]);
+        // The tax followed what the service cost customer-a, by each service tag.
+        let splits = cells[1]["splits"].as_array().expect("splits");
+        let formulas: Vec<_> = splits
+            .iter()
+            .map(|split| ["whole", "quantity", "total", "part"].map(|name| short(&split["targets"][name])))
+            .collect();
+        assert_eq!(formulas, [["12.75", "90.00", "127.50", "9.00"], ["12.75", "7.50", "127.50", "0.75"]]);
+        let inherited: Vec<_> = splits.iter().map(|split| &split["inherited"]).collect();
+        assert_eq!(inherited, [&json!(r#"{"x_Service":"shared-db"}"#), &Value::Null]);
+        assert_eq!(cells[1]["values"], json!([["ServiceName", "Database"]]), "the parts have one service each");
         assert_eq!(cells[1]["method"], "follow");
         // What names its target is not divided.
         assert_eq!(cells[2]["splits"][0]["targets"], Value::Null);
@@ -198,8 +204,9 @@ fn a_condition_narrows_and_a_ledger_changes_the_question() {
     let command = ["--target", "customer-a", "--where", "x_Service = 'shared-db'", "--ledger", "billed"];
     let explanation = explain(&workspace, &command);
     assert_eq!(explanation["ledger"], "billed");
-    assert_eq!(short(&explanation["totals"][0]["cost"]), "90.00");
-    assert_eq!(explanation["cells"].as_array().map(Vec::len), Some(1));
+    // with the tax on it
+    assert_eq!(short(&explanation["totals"][0]["cost"]), "99.00");
+    assert_eq!(explanation["cells"].as_array().map(Vec::len), Some(2));
 }
 
 #[test]

@@ -23,10 +23,10 @@ use datafusion::functions_nested::expr_fn::make_array;
 use datafusion::logical_expr::{Expr, cast, ident, lit, when};
 use datafusion::prelude::SessionContext;
 
-use super::Barrier;
 use super::follower::Follower;
 use super::frames::{extend, failed, function, settle, sql};
 use super::plan::{AllocationPlan, FOLLOWERS, UNMATCHED};
+use super::{Barrier, inherit};
 
 /// Ordinal of charges that follow others.
 const FOLLOWS: i64 = -1;
@@ -426,6 +426,12 @@ fn described(cells: DataFrame, plan: &AllocationPlan) -> Result<DataFrame, DataF
         Ledger::ALL.map(|ledger| cast(ident(ledger.column()), DataType::Decimal128(38, 12)).alias(ledger.column())),
     );
     columns.push(dimensions(plan).alias("Dimensions"));
+    // followers inherit, ordinary usage is inherited from
+    let nothing = lit(ScalarValue::Utf8(None));
+    let follows = cell("RuleOrdinal").eq(lit(FOLLOWS));
+    columns.push(when(follows, inherit::lacking(plan, cell)?).otherwise(nothing.clone())?.alias("Inherits"));
+    let usage = cell("FollowerKind").is_null();
+    columns.push(when(usage, inherit::inheritable(plan, cell)?).otherwise(nothing)?.alias("Inheritable"));
     cells.select(columns)
 }
 

@@ -45,6 +45,7 @@ pub(super) const UNIT_ECONOMICS_DAILY: Model = Model("unit_economics_daily");
 pub(super) const UNIT_ECONOMICS_MONTHLY: Model = Model("unit_economics_monthly");
 pub(super) const WRITTEN_QUANTITIES: Model = Model("verification__quantities");
 pub(super) const DIFFERING_PARTS: Model = Model("verification__parts");
+pub(super) const DIFFERING_FOLLOW_QUANTITIES: Model = Model("verification__follow_quantities");
 
 impl Model {
     /// Plans the model over the tables registered now.

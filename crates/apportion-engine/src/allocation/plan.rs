@@ -38,6 +38,8 @@ pub struct AllocationPlan {
     pub(super) dimensions: Vec<(String, Expr)>,
     /// Contracts of the kept columns, then of the kept dimensions.
     pub(super) kept: Vec<ColumnContract>,
+    /// Columns of the kept dimensions that followers inherit, in the order of their names.
+    pub(super) inherited: Vec<String>,
     /// Values that rules read.
     pub(super) reads: Reads,
     /// Distinct lists of charge columns that drivers match on.
@@ -130,6 +132,11 @@ impl AllocationPlan {
         self.rules.iter().any(|rule| rule.fallback.contains(&Fallback::PreviousPeriod))
     }
 
+    /// Whether a kept column is a dimension, and not a column of the bill.
+    pub(super) fn is_dimension(&self, column: &str) -> bool {
+        self.dimensions.iter().any(|(name, _)| name == column)
+    }
+
     /// Rules that can never apply.
     #[must_use]
     pub fn conflicts(&self) -> &[RuleConflict] {
@@ -174,6 +181,9 @@ impl<'a> Planner<'a> {
         let conflicts = conflicts(&known);
         let reads = self.reads(&rules);
         let target = self.names.column(&self.allocation.target).to_owned();
+        let mut inherited: Vec<String> =
+            self.allocation.inherited.iter().map(|name| self.names.column(name).to_owned()).collect();
+        inherited.sort();
         let used: BTreeSet<&str> = kept
             .iter()
             .map(|column| column.name.as_str())
@@ -186,11 +196,12 @@ impl<'a> Planner<'a> {
             rules,
             stages: self.allocation.stages.iter().map(|stage| stage.name.clone()).collect(),
             target,
+            inherited,
             dimensions,
             kept,
             reads,
             match_sets: std::mem::take(&mut self.match_sets),
-            followers: self.allocation.followers,
+            followers: self.allocation.followers.clone(),
             metrics: self.metrics(),
             conflicts,
         }

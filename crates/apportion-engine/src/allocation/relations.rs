@@ -100,7 +100,7 @@ pub(super) fn fallbacks(context: &SessionContext, plan: &AllocationPlan) -> Resu
 
 /// Pools that a stage assigns to cells itself; none to begin with.
 pub(super) fn no_cell_pools(context: &SessionContext) -> Result<DataFrame> {
-    let columns = ["CellId", "PoolId", "Level", "LevelKey"];
+    let columns = ["CellId", "PoolId", "Level", "LevelKey", "Inherits"];
     frame(context, columns.iter().map(|name| (*name, text(std::iter::empty()))).collect())
 }
 
@@ -119,6 +119,7 @@ pub(super) fn no_quantities(context: &SessionContext) -> Result<DataFrame> {
     let mut columns: Vec<(&str, ArrayRef)> = texts.iter().map(|name| (*name, none())).collect();
     columns.push(("ChargeDate", Arc::new(Date32Array::from(Vec::<i32>::new()))));
     columns.push(("TargetId", none()));
+    columns.push(("Inherited", none()));
     columns.push(("DriverSource", none()));
     columns.push(("IsEstimated", Arc::new(BooleanArray::from(Vec::<bool>::new()))));
     columns.push(("Reason", none()));

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use apportion_spec::pipeline::FollowerPolicy;
 use apportion_spec::{BillingPeriod, Result};
 use datafusion::catalog::TableProvider;
-use datafusion::functions::core::expr_fn::get_field;
+use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::prelude::SessionContext;
 
 use super::follower::Follower;
 use super::frames::{conform, contract, failed, register, settle};
-use super::plan::{AllocationPlan, FOLLOWERS, Kind, UNMATCHED};
-use super::{Allocated, Barrier, cells, model, relations, report};
+use super::plan::{AllocationPlan, FOLLOWERS, Kind, RulePlan, UNMATCHED};
+use super::{Allocated, Barrier, cells, inherit, model, relations, report};
 
 /// The state of one allocation.
 struct Run<'a> {
@@ -25,6 +25,8 @@ struct Run<'a> {
     plan: &'a AllocationPlan,
     /// Quantities of the stages that are done.
     quantities: Vec<Arc<dyn TableProvider>>,
+    /// What the stages that are done gave, where a later one looks at it.
+    given: Vec<Arc<dyn TableProvider>>,
     /// Names of the stages that are done.
     done: Vec<&'a str>,
 }
@@ -36,13 +38,15 @@ pub(super) async fn run(
     plan: &AllocationPlan,
     period: BillingPeriod,
 ) -> Result<Allocated> {
-    let mut run = Run { context, barrier, plan, quantities: Vec::new(), done: Vec::new() };
+    let mut run = Run { context, barrier, plan, quantities: Vec::new(), given: Vec::new(), done: Vec::new() };
     run.prepare().await?;
-    for stage in &plan.stages {
+    for (index, stage) in plan.stages.iter().enumerate() {
         run.rules(stage).await?;
+        run.given_by(stage, plan.stages.get(index + 1..).unwrap_or_default()).await?;
         run.done.push(stage);
     }
     // charges without a rule have passed every stage of rules
+    run.given_by(UNMATCHED, &[]).await?;
     run.done.push(UNMATCHED);
     run.followers().await?;
     run.done.push(FOLLOWERS);
@@ -99,26 +103,44 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Plans the splitting models over the cells of `stages` and all quantities so far.
-    async fn look_at(&self, stages: &[&str]) -> Result<()> {
+    /// Plans the splitting models over the cells of `stages` and these quantities.
+    async fn look_at(&self, stages: &[&str], quantities: &[Arc<dyn TableProvider>]) -> Result<()> {
         let step = failed("choose the cells of a stage");
         let cells = self.context.table("allocation_cells").await.map_err(&step)?;
         let wanted: Vec<Expr> = stages.iter().map(|stage| lit(*stage)).collect();
         let cells = cells.filter(ident("Stage").in_list(wanted, false)).map_err(&step)?;
         register(self.context, "cells", cells.into_view())?;
-        let mut all: Option<datafusion::dataframe::DataFrame> = None;
-        for table in &self.quantities {
+        self.register_all("allocation_quantities", quantities)?;
+        model::CELL_PARTS.view(self.context).await?;
+        model::SPLITS.view(self.context).await
+    }
+
+    /// Registers the rows of several tables under one name.
+    fn register_all(&self, name: &'static str, tables: &[Arc<dyn TableProvider>]) -> Result<()> {
+        let step = failed("put the stages together");
+        let mut all: Option<DataFrame> = None;
+        for table in tables {
             let next = self.context.read_table(Arc::clone(table)).map_err(&step)?;
             all = Some(match all {
                 Some(earlier) => earlier.union(next).map_err(&step)?,
                 None => next,
             });
         }
-        if let Some(all) = all {
-            register(self.context, "allocation_quantities", all.into_view())?;
+        all.map_or(Ok(()), |all| register(self.context, name, all.into_view()))
+    }
+
+    /// Keeps what a stage gave, summed to what later stages ask for, so that its cells are split
+    /// once for all of them. `later` are the stages of rules after it.
+    async fn given_by(&mut self, stage: &str, later: &[String]) -> Result<()> {
+        let weighs = |rule: &RulePlan| rule.parts.iter().any(|part| part.kind == Kind::Cost);
+        let weighed = self.plan.rules.iter().any(|rule| later.contains(&rule.stage) && weighs(rule));
+        if !weighed && Follower::list_sql(&self.plan.followers, FollowerPolicy::Follow).is_none() {
+            return Ok(());
         }
-        model::CELL_PARTS.view(self.context).await?;
-        model::SPLITS.view(self.context).await
+        self.look_at(&[stage], self.quantities.last().map_or(&[], std::slice::from_ref)).await?;
+        let given = model::FOLLOWED_COST.frame(self.context, &[]).await?;
+        self.given.push(self.barrier.materialize(&format!("{stage}__followed_cost"), given).await?);
+        Ok(())
     }
 
     /// Cumulates the registered pool quantities and keeps them as those of `stage`.
@@ -134,12 +156,12 @@ impl<'a> Run<'a> {
         let (context, barrier) = (self.context, self.barrier);
         let of_stage = || self.plan.rules.iter().filter(|rule| rule.stage == stage);
         if of_stage().any(|rule| rule.parts.iter().any(|part| part.kind == Kind::Cost)) {
-            self.look_at(&self.done).await?;
+            self.register_all("allocation_followed_cost", &self.given)?;
             let cost = model::COST_BY_TARGET.frame(context, &[]).await?;
             settle(context, barrier, stage, "allocation_cost_by_target", cost).await?;
             model::COST_WEIGHTS.view_as(context, "allocation_cost_weights").await?;
         }
-        self.look_at(&[stage]).await?;
+        self.look_at(&[stage], &self.quantities).await?;
         let steps = [
             ("allocation_pools", model::POOLS),
             ("allocation_pool_sources", model::POOL_SOURCES),
@@ -158,14 +180,10 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let (context, barrier) = (self.context, self.barrier);
-        self.look_at(&self.done).await?;
-        let steps =
-            [("allocation_followed_cost", model::FOLLOWED_COST), ("allocation_follow_weights", model::FOLLOW_WEIGHTS)];
-        for (name, model) in steps {
-            let frame = model.frame(context, &[]).await?;
-            settle(context, barrier, FOLLOWERS, name, frame).await?;
-        }
-        self.look_at(&[FOLLOWERS]).await?;
+        self.register_all("allocation_followed_cost", &self.given)?;
+        let weights = model::FOLLOW_WEIGHTS.frame(context, &[]).await?;
+        settle(context, barrier, FOLLOWERS, "allocation_follow_weights", weights).await?;
+        self.look_at(&[FOLLOWERS], &self.quantities).await?;
         let pools = model::FOLLOW_POOLS.frame(context, &[]).await?;
         settle(context, barrier, FOLLOWERS, "allocation_cell_pools", pools).await?;
         let quantities = model::FOLLOW_QUANTITIES.frame(context, &[("stage", FOLLOWERS)]).await?;
@@ -176,7 +194,7 @@ impl<'a> Run<'a> {
     /// The written tables, over the cells and quantities of all stages.
     async fn finish(self, period: BillingPeriod) -> Result<Allocated> {
         let step = failed("lay out the result");
-        self.look_at(&self.done).await?;
+        self.look_at(&self.done, &self.quantities).await?;
         let period = period.to_string();
         let parameters = [("billing_period", period.as_str())];
         let quantities = model::DRIVER_QUANTITIES.frame(self.context, &parameters).await?;
@@ -184,8 +202,12 @@ impl<'a> Run<'a> {
         let charges = model::ALLOCATED_CHARGES.frame(self.context, &parameters).await?;
         let kept = self.plan.dimension_columns();
         let wanted = contract("allocated_charges")?.with_dimensions(kept.clone());
-        let unpacked =
-            |name: &str| kept.iter().any(|column| column.name == name).then(|| get_field(ident("Dimensions"), name));
+        let mut unpacked = Vec::new();
+        for column in &kept {
+            let value = inherit::kept(self.plan, &column.name, "x_InheritedDimensions").map_err(&step)?;
+            unpacked.push((column.name.clone(), value));
+        }
+        let unpacked = |name: &str| unpacked.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         let charges = conform(charges, &wanted, unpacked).map_err(&step)?;
         let rules = report::rules(self.context, self.plan).await.map_err(&step)?;
         let drivers = report::drivers(self.context).await.map_err(&step)?;

@@ -53,7 +53,7 @@ async fn tables(rules: &str) -> Vec<Vec<String>> {
 #[tokio::test]
 async fn a_rule_that_takes_nothing_and_another_order_change_no_row() {
     let before = tables(&[OWN, API, DATABASE, SHARED].concat()).await;
-    assert!(before.iter().all(|rows| rows.len() > 10), "{before:?}");
+    assert_eq!(before.iter().filter(|rows| rows.len() > 5).count(), 4, "every table has rows to compare");
     for other in [
         [NOTHING, OWN, API, DATABASE, SHARED],
         [OWN, API, DATABASE, SHARED, NOTHING],

@@ -198,7 +198,7 @@ pub(crate) fn pipeline(body: &str) -> Result<Pipeline> {
     let text = format!(
         "version: 1\nname: test\nsources:\n  aws: {{ format: aws_cur_2, location: in }}\n\
          destination: {{ location: out }}\n\
-         dimensions:\n  service: tag('service')\n  customer: tag('customer')\n{body}"
+         dimensions:\n  service: tag('service')\n  customer: tag('customer')\n  team: tag('team')\n{body}"
     );
     let columns: Vec<&str> = catalog().focus().columns.iter().map(|column| column.name.as_str()).collect();
     Pipeline::parse(
@@ -264,8 +264,9 @@ impl<'a> Case<'a> {
         let unit = allocator.unit_economics(&context, &Memory).await.unwrap();
         keep(&context, "unit_economics_daily", unit.daily).await;
         keep(&context, "unit_economics_monthly", unit.monthly).await;
+        allocator.register_bill_columns(&context).await.unwrap();
         is_made_again(&allocator, &context, &engine.new_context()).await;
-        let outcome = Outcome { context, allocated, days_elsewhere: days, _directory: directory };
+        let outcome = Outcome { context, allocator, allocated, days_elsewhere: days, _directory: directory };
         outcome.passes_its_checks().await;
         outcome
     }
@@ -285,6 +286,7 @@ async fn is_made_again(allocator: &Allocator, written: &SessionContext, context:
     let differences = recomputed.differences.collect().await.unwrap();
     let text = arrow::util::pretty::pretty_format_batches(&differences).unwrap();
     assert_eq!(differences.iter().map(RecordBatch::num_rows).sum::<usize>(), 0, "\n{text}");
+    assert_eq!(recomputed.follow_quantities.count().await.unwrap(), 0, "quantities of followers");
 
     let cells = context.sql("select distinct x_CellId from allocated_charges").await.unwrap().collect().await.unwrap();
     let cells = cells.iter().flat_map(|batch| {
@@ -303,6 +305,7 @@ async fn is_made_again(allocator: &Allocator, written: &SessionContext, context:
 /// What an allocation gave.
 pub(crate) struct Outcome {
     context: SessionContext,
+    allocator: Allocator,
     pub(crate) allocated: Allocated,
     pub(crate) days_elsewhere: Vec<String>,
     _directory: tempfile::TempDir,
@@ -317,6 +320,31 @@ impl Outcome {
                 assert!(outcome.passed(), "{}\n{}", outcome.name, outcome.sample);
             }
         }
+    }
+
+    /// How many parts, and quantities of followers, differ from those made again, when the written tables are those of
+    /// two queries.
+    pub(crate) async fn differing(&self, quantities: &str, allocated: &str) -> (usize, usize) {
+        let context = Engine::try_new(&EngineOptions::new(self._directory.path())).unwrap().new_context();
+        context.register_table("focus_charges", self.context.table_provider("focus_charges").await.unwrap()).unwrap();
+        for (name, query) in [("driver_quantities", quantities), ("allocated_charges", allocated)] {
+            keep(&context, name, self.context.sql(query).await.unwrap()).await;
+        }
+        let recomputed = self.allocator.recompute(&context, &Memory).await.unwrap();
+        (recomputed.differences.count().await.unwrap(), recomputed.follow_quantities.count().await.unwrap())
+    }
+
+    /// How many rows break a check when the allocated charges are those of a query.
+    pub(crate) async fn offending(&self, check: &str, allocated: &str) -> usize {
+        let context = Engine::try_new(&EngineOptions::new(self._directory.path())).unwrap().new_context();
+        for name in ["focus_charges", "driver_quantities"] {
+            context.register_table(name, self.context.table_provider(name).await.unwrap()).unwrap();
+        }
+        keep(&context, "allocated_charges", self.context.sql(allocated).await.unwrap()).await;
+        self.allocator.register_bill_columns(&context).await.unwrap();
+        let graph = ModelGraph::embedded().unwrap();
+        let check = graph.checks_of("allocated_charges").find(|known| known.name == check).unwrap();
+        graph.run_one(&context, check, &BTreeMap::new()).await.unwrap().offending_rows
     }
 
     /// The rows of a query, columns joined by spaces, NULL as `-`; decimals without their zeros.

@@ -6,6 +6,7 @@ mod elsewhere;
 mod finality;
 mod fixture;
 mod followers;
+mod inherited;
 mod laws;
 mod methods;
 mod plans;

@@ -314,7 +314,7 @@ pub enum Ledger {
 }
 
 /// Policies for charges that are consequences of other charges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Followers {
     /// Credits and discounts given after the fact.
@@ -330,6 +330,9 @@ pub struct Followers {
     pub unused_commitment: FollowerPolicy,
     /// Purchases of commitments, upfront and recurring.
     pub commitment_purchase: FollowerPolicy,
+    /// Kept dimensions that a follower takes over from the usage it follows where it has no value itself; every kept
+    /// dimension when not given, none with `[]`. Columns of the bill stay the follower's own.
+    pub inherit: Option<Vec<String>>,
 }
 
 /// What happens to one kind of follower.
