@@ -133,6 +133,28 @@ fn push_digit(value: i128, digit: u8) -> Result<i128, Inexact> {
     value.checked_mul(10).and_then(|value| value.checked_add(i128::from(digit))).ok_or(Inexact::Overflow)
 }
 
+/// Digits that every double tells apart.
+const DOUBLE_DIGITS: u32 = 15;
+/// Zeros at the end of them that no price has by chance.
+const ROUND: u128 = 1_000;
+
+/// A price without what arithmetic on doubles left behind: `0.10000000000000001`, and the same as a decimal or
+/// text, is 0.1. Digits beyond the fifteenth are no price's own where the last three before them are zeros.
+pub(crate) fn without_debris(price: i128) -> i128 {
+    let clean = || {
+        let digits = price.unsigned_abs();
+        let beyond = digits.checked_ilog10()?.checked_sub(DOUBLE_DIGITS.checked_sub(1)?)?;
+        let unit = 10_u128.checked_pow(beyond)?;
+        let kept = digits.checked_add(unit.checked_div(2)?)?.checked_div(unit)?;
+        if kept.checked_rem(ROUND)? != 0 {
+            return None;
+        }
+        let clean = i128::try_from(kept.checked_mul(unit)?).ok()?;
+        if price < 0 { clean.checked_neg() } else { Some(clean) }
+    };
+    clean().unwrap_or(price)
+}
+
 /// The double as an unscaled amount (12 decimals).
 pub(crate) fn amount_of_double(value: f64) -> Result<i128, Inexact> {
     if let Some(amount) = amount_by_arithmetic(value) {

@@ -13,7 +13,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err, internal_err};
 
 use super::column::{DecimalColumn, TextColumn};
-use super::decimal_text::{DecimalText, MONEY_SCALE, PRICE_SCALE};
+use super::decimal_text::{DecimalText, MONEY_SCALE, PRICE_SCALE, without_debris};
 use super::exact::{Inexact, divide_round, multiply_round};
 use super::function::{Argument, Arguments, Function, MONEY, Nullability, PRICE, RESIDUAL};
 use super::numbers::{Form, convert};
@@ -46,7 +46,7 @@ fn of_text(arguments: &Arguments<'_>) -> Result<ArrayRef> {
             let Some(number) = values.get(row).and_then(DecimalText::parse) else {
                 return Ok(None);
             };
-            match number.rounded(PRICE_SCALE) {
+            match number.rounded(PRICE_SCALE).map(without_debris) {
                 Ok(converted) => Ok(Some(converted)),
                 Err(reason) => exec_err!("{}('{}'): {reason}", arguments.function, values.get(row).unwrap_or_default()),
             }

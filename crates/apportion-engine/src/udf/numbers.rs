@@ -18,7 +18,9 @@ use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err};
 
 use super::column::{DecimalColumn, DoubleColumn, TextColumn};
-use super::decimal_text::{DecimalText, MONEY_SCALE, PRICE_SCALE, RESIDUAL_SCALE, double_at_scale, residual_of_double};
+use super::decimal_text::{
+    DecimalText, MONEY_SCALE, PRICE_SCALE, RESIDUAL_SCALE, double_at_scale, residual_of_double, without_debris,
+};
 use super::exact::{Inexact, rescale};
 use super::function::{Argument, Arguments, Function, MONEY, Nullability, PRICE, RESIDUAL};
 use super::money::finish;
@@ -32,7 +34,7 @@ pub(super) fn functions() -> Vec<Function> {
             convert(arguments, MONEY, Form::Rounded(MONEY_SCALE))
         }),
         Function::new("price_from_number", argument, PRICE, nullable, |arguments| {
-            convert(arguments, PRICE, Form::Rounded(PRICE_SCALE))
+            convert(arguments, PRICE, Form::Price)
         }),
         Function::new("number_residual", argument, RESIDUAL, nullable, |arguments| {
             convert(arguments, RESIDUAL, Form::Residual)
@@ -45,6 +47,8 @@ pub(super) fn functions() -> Vec<Function> {
 pub(super) enum Form {
     /// The number with so many decimals.
     Rounded(i64),
+    /// A price.
+    Price,
     /// What an amount lacks of the number.
     Residual,
 }
@@ -88,6 +92,7 @@ pub(super) fn convert(arguments: &Arguments<'_>, returns: DataType, form: Form) 
 fn of_double(value: f64, form: Form) -> Result<i128, Inexact> {
     match form {
         Form::Rounded(scale) => double_at_scale(value, scale),
+        Form::Price => double_at_scale(value, PRICE_SCALE).map(without_debris),
         Form::Residual => residual_of_double(value),
     }
 }
@@ -95,6 +100,7 @@ fn of_double(value: f64, form: Form) -> Result<i128, Inexact> {
 fn of_text(number: &DecimalText<'_>, form: Form) -> Result<i128, Inexact> {
     match form {
         Form::Rounded(scale) => number.rounded(scale),
+        Form::Price => number.rounded(PRICE_SCALE).map(without_debris),
         Form::Residual => number.residual(),
     }
 }
@@ -103,6 +109,7 @@ fn of_decimal(unscaled: i128, scale: i8, form: Form) -> Result<i128, Inexact> {
     let scale = i64::from(scale);
     match form {
         Form::Rounded(wanted) => rescale(unscaled, scale, wanted),
+        Form::Price => rescale(unscaled, scale, PRICE_SCALE).map(without_debris),
         Form::Residual if scale <= MONEY_SCALE => Ok(0),
         Form::Residual => {
             let amount = rescale(unscaled, scale, MONEY_SCALE)?;
@@ -123,6 +130,24 @@ mod tests {
             assert_eq!(of_double(-0.1, form), of_decimal(-1, 1, form));
             assert_eq!(text("-0.1", form), of_decimal(-1, 1, form).unwrap());
             assert_eq!(text("7.84e-13", form), of_decimal(784_000, 18, form).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_price_has_no_debris_of_doubles_in_any_form() {
+        let text = |text: &str| of_text(&DecimalText::parse(text).unwrap(), Form::Price).unwrap();
+        let tenth = 100_000_000_000_000_000;
+        assert_eq!(of_double(0.1, Form::Price), Ok(tenth));
+        // 0.30000000000000004, and what is a little less than 0.7.
+        assert_eq!(of_double(0.1 + 0.2, Form::Price), Ok(3 * tenth));
+        assert_eq!(of_double(0.1 * 7.0, Form::Price), Ok(7 * tenth));
+        assert_eq!(of_double(-(0.1 + 0.2), Form::Price), Ok(-3 * tenth));
+        assert_eq!(text("0.10000000000000001"), tenth);
+        assert_eq!(text("0.09999999999999999"), tenth);
+        assert_eq!(of_decimal(100_000_000_000_000_006, 18, Form::Price), Ok(tenth));
+        for price in ["0.0000166667", "0.123456789012345678", "0.1234567890126789", "0.000000000000000001", "0"] {
+            let whole = of_text(&DecimalText::parse(price).unwrap(), Form::Rounded(18)).unwrap();
+            assert_eq!(text(price), whole, "{price}");
         }
     }
 
