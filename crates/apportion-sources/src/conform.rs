@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use apportion_spec::{Error, ErrorKind, Result, did_you_mean};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use datafusion::catalog::view::ViewTable;
 use datafusion::common::{Column, DataFusionError};
 use datafusion::datasource::empty::EmptyTable;
@@ -192,9 +192,8 @@ pub(crate) async fn conform(
     }
     for (part, _) in &checked {
         for footer in part.footers.iter().filter(|_| !unit.mixed_periods) {
-            only_of(unit.billing_period, &part.location, footer, contract)
-                .await
-                .map_err(|error| error.with("object", name(part, &footer.meta.location)))?;
+            let object = name(part, &footer.meta.location);
+            only_of(unit.billing_period, &part.location, footer, contract, &object).await?;
         }
         no_copies(part, |path| name(part, path))?;
     }
@@ -395,28 +394,28 @@ fn amounts(parts: &[(Part, check::Found)], contract: &SourceContract) -> BTreeMa
 
 /// Rows that are charged on none of the days; a row that names no day is kept.
 fn not_of(days: &Days, contract: &SourceContract) -> Expr {
-    let moment = |day: NaiveDate| {
-        let micros = day.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
-        lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())))
-    };
-    let column = || Expr::Column(Column::from_name(contract.delivery.day));
-    let mut inside = lit(false);
-    for (first, last) in days.ranges() {
+    let inside = days.ranges().into_iter().map(|(first, last)| {
         let end = last.succ_opt().unwrap_or(last);
-        inside = inside.or(column().gt_eq(moment(first)).and(column().lt(moment(end))));
-    }
-    inside.is_not_true()
+        let start_of = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+        within(contract.delivery.day, start_of(first), start_of(end))
+    });
+    inside.fold(lit(false), Expr::or).is_not_true()
 }
 
 fn in_period(unit: &DiscoveredUnit, contract: &SourceContract) -> Expr {
-    let column = Expr::Column(Column::from_name(contract.period.name()));
+    let period = unit.billing_period;
     match contract.period {
-        PeriodColumn::Time(_) => {
-            let time = |micros| lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())));
-            let start = time(unit.billing_period.start().timestamp_micros());
-            let end = time(unit.billing_period.end().timestamp_micros());
-            column.clone().gt_eq(start).and(column.lt(end))
+        PeriodColumn::Time(column) => within(column, period.start(), period.end()),
+        PeriodColumn::Month(column) => {
+            Expr::Column(Column::from_name(column)).eq(lit(period.start().format("%Y%m").to_string()))
         }
-        PeriodColumn::Month(_) => column.eq(lit(unit.billing_period.start().format("%Y%m").to_string())),
     }
+}
+
+/// Rows whose moment lies from `start` on and before `end`.
+fn within(column: &str, start: DateTime<Utc>, end: DateTime<Utc>) -> Expr {
+    let column = || Expr::Column(Column::from_name(column));
+    let moment =
+        |at: DateTime<Utc>| lit(ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into())));
+    column().gt_eq(moment(start)).and(column().lt(moment(end)))
 }

@@ -7,14 +7,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use apportion_spec::{Error, ErrorKind, Result};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use datafusion::datasource::physical_plan::parquet::ParquetFileMetrics;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use object_store::{GetOptions, GetRange, OBJECT_STORE_COALESCE_DEFAULT, ObjectMeta, ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
@@ -72,6 +74,27 @@ async fn footer(location: &Location, meta: ObjectMeta) -> Result<Footer> {
         .map_err(|error| unreadable(error, &name))?;
     let schema = Arc::clone(arrow.schema());
     Ok(Footer { meta, metadata, checked: Arc::clone(&schema), schema })
+}
+
+/// Top-level columns of an object, batch by batch; `object` is what the user calls it.
+///
+/// # Errors
+/// [`ErrorKind::ContractViolated`] naming an object that cannot be read, here and in the stream, and errors of the
+/// store.
+pub(crate) fn batches(
+    location: &Location,
+    footer: &Footer,
+    roots: Vec<usize>,
+    object: &str,
+) -> Result<impl Stream<Item = Result<RecordBatch>> + use<>> {
+    let metadata = ArrowReaderMetadata::try_new(Arc::clone(&footer.metadata), ArrowReaderOptions::new())
+        .map_err(|error| unreadable(error, object))?;
+    let reader = PinnedReader::new(location, footer.meta.clone(), Some(Arc::clone(&footer.metadata)), None);
+    let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata);
+    let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+    let stream = builder.with_projection(mask).build().map_err(|error| unreadable(error, object))?;
+    let object = object.to_owned();
+    Ok(stream.map_err(move |error| unreadable(error, &object)))
 }
 
 /// A failure to read an object as Parquet, by name; an error of ours below it comes out as it went in.

@@ -14,12 +14,10 @@ use arrow::compute::kernels::cast_utils::string_to_datetime;
 use arrow::datatypes::{DataType, Float64Type};
 use chrono::Utc;
 use futures::TryStreamExt;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 
 use crate::conform::moment;
 use crate::contract::{ColumnKind, SourceContract, entry_fields, field_named, is_text};
-use crate::objects::{Footer, PinnedReader, unreadable};
+use crate::objects::{Footer, batches};
 use crate::store::Location;
 use crate::words::NullWords;
 
@@ -140,16 +138,8 @@ pub(crate) fn columns(
     names: &[&str],
     object: &str,
 ) -> Result<impl futures::Stream<Item = Result<RecordBatch>> + use<>> {
-    let metadata = ArrowReaderMetadata::try_new(Arc::clone(&footer.metadata), ArrowReaderOptions::new())
-        .map_err(|error| unreadable(error, object))?;
-    let reader = PinnedReader::new(location, footer.meta.clone(), Some(Arc::clone(&footer.metadata)), None);
     let wanted = footer.schema.fields().iter().enumerate().filter(|(_, field)| names.contains(&field.name().as_str()));
-    let wanted: Vec<usize> = wanted.map(|(index, _)| index).collect();
-    let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata);
-    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-    let stream = builder.with_projection(mask).build().map_err(|error| unreadable(error, object))?;
-    let object = object.to_owned();
-    Ok(stream.map_err(move |error| unreadable(error, &object)))
+    batches(location, footer, wanted.map(|(index, _)| index).collect(), object)
 }
 
 /// The values below a column: lists and maps hold several per row.

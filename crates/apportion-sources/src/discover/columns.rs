@@ -7,12 +7,11 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use futures::TryStreamExt;
-use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 
 use super::{compact_month, coverage};
 use crate::conform::moment;
 use crate::contract::{ColumnKind, SourceContract};
-use crate::objects::{Footer, PinnedReader, unreadable};
+use crate::objects::{Footer, batches};
 use crate::store::Location;
 
 /// Rows of an object, of which contract columns can be asked for.
@@ -48,22 +47,19 @@ impl<'a> Rows<'a> {
 pub(super) async fn visit(
     location: &Location,
     footer: &Footer,
+    object: &str,
     contract: &SourceContract,
     names: &[&str],
     mut each: impl FnMut(Rows<'_>),
 ) -> Result<()> {
-    let broken = |error| unreadable(error, footer.meta.location.as_ref());
-    let reader = PinnedReader::new(location, footer.meta.clone(), Some(footer.metadata.clone()), None);
-    let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(broken)?;
     let wanted = |field: &str| {
         let named = names.iter().filter_map(|name| contract.column(name));
         named.into_iter().any(|column| contract.rank(field, column).is_some())
     };
     let fields = footer.schema.fields().iter().enumerate();
     let roots: Vec<usize> = fields.filter(|(_, field)| wanted(field.name())).map(|(index, _)| index).collect();
-    let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
-    let mut batches = builder.with_projection(mask).build().map_err(broken)?;
-    while let Some(batch) = batches.try_next().await.map_err(broken)? {
+    let mut batches = Box::pin(batches(location, footer, roots, object)?);
+    while let Some(batch) = batches.try_next().await? {
         each(Rows::new(&batch, contract));
     }
     Ok(())

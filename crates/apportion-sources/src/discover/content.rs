@@ -148,10 +148,15 @@ pub(super) async fn missing_days(
     if contract.delivery.exported.is_none() {
         return Ok(None);
     }
-    let opened = coverage::open(location, &unit.objects).await?;
     let mut days = Days::default();
-    for of in coverage::of_rows(location, &opened, contract, unit.billing_period).await?.values() {
-        days.add(of);
+    if unit.deliveries.is_empty() || unit.deliveries.iter().any(|delivery| delivery.origin != CoverageOrigin::Rows) {
+        let opened = coverage::open(location, &unit.objects).await?;
+        for of in coverage::of_rows(location, &opened, contract, unit.billing_period).await?.values() {
+            days.add(of);
+        }
+    } else {
+        // The rows were looked at to choose among them.
+        unit.deliveries.iter().for_each(|delivery| days.add(&delivery.days));
     }
     let missing = days.common(&Days::of(unit.billing_period)).gaps();
     Ok((!missing.is_empty())

@@ -187,6 +187,7 @@ pub(super) async fn of_rows(
         columns::visit(
             &object.location,
             &object.footer,
+            &name,
             contract,
             &[contract.delivery.day, contract.period.name()],
             |batch| {
@@ -201,8 +202,7 @@ pub(super) async fn of_rows(
                 }
             },
         )
-        .await
-        .map_err(|error| error.with("object", &name))?;
+        .await?;
         covered.insert(object.meta.location.clone(), Days(days));
     }
     Ok(covered)

@@ -17,14 +17,12 @@ use chrono::DateTime;
 use futures::TryStreamExt;
 use object_store::ObjectMeta;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
-use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
-use parquet::errors::ParquetError;
 
 use super::{compact_month, is_csv};
 use crate::conform::moment;
 use crate::contract::{ColumnKind, PeriodColumn, SourceColumn, SourceContract};
 use crate::csv;
-use crate::objects::{Footer, PinnedReader, footers};
+use crate::objects::{Footer, batches, footers};
 use crate::store::Location;
 
 pub(super) async fn periods(
@@ -36,7 +34,7 @@ pub(super) async fn periods(
     let mut found = Vec::with_capacity(plain.len() + written.len());
     for footer in footers(location, plain).await? {
         let name = location.name(&footer.meta.location);
-        let periods = periods_of(location, &footer, contract).await.map_err(|error| error.with("object", name))?;
+        let periods = periods_of(location, &footer, contract, &name).await?;
         found.push((footer.meta, periods));
     }
     for meta in written {
@@ -44,15 +42,15 @@ pub(super) async fn periods(
         let copies = csv::copies(location, std::slice::from_ref(&meta)).await?;
         let mut periods = BTreeSet::new();
         for footer in footers(&copies.location, copies.objects.clone()).await? {
-            let held = periods_of(&copies.location, &footer, contract).await;
-            periods.extend(held.map_err(|error| error.with("object", &name))?);
+            periods.extend(periods_of(&copies.location, &footer, contract, &name).await?);
         }
         found.push((meta, periods));
     }
     Ok(found)
 }
 
-/// Refuses an object of a period's folder with rows of other periods, which no unit would read.
+/// Refuses an object of a period's folder with rows of other periods, which no unit would read; `object` is what the
+/// user calls it.
 ///
 /// # Errors
 /// [`ErrorKind::ContractViolated`] naming the other periods.
@@ -61,8 +59,9 @@ pub(crate) async fn only_of(
     location: &Location,
     footer: &Footer,
     contract: &SourceContract,
+    object: &str,
 ) -> Result<()> {
-    let held = periods_of(location, footer, contract).await?;
+    let held = periods_of(location, footer, contract, object).await?;
     let others: Vec<String> = held.iter().filter(|held| **held != period).map(ToString::to_string).collect();
     if others.is_empty() {
         return Ok(());
@@ -72,15 +71,16 @@ pub(crate) async fn only_of(
          is read. Move the object to its period, or to a folder whose name says none",
         others.join(", ")
     );
-    Err(Error::new(ErrorKind::ContractViolated, message))
+    Err(Error::new(ErrorKind::ContractViolated, message).with("object", object))
 }
 
 async fn periods_of(
     location: &Location,
     footer: &Footer,
     contract: &SourceContract,
+    object: &str,
 ) -> Result<BTreeSet<BillingPeriod>> {
-    let violated = |message| Error::new(ErrorKind::ContractViolated, message);
+    let violated = |message| Error::new(ErrorKind::ContractViolated, message).with("object", object);
     let Some(wanted) = contract.column(contract.period.name()) else {
         return Err(Error::new(ErrorKind::Internal, "the contract has no column for the billing period"));
     };
@@ -95,7 +95,7 @@ async fn periods_of(
         )));
     };
     if let PeriodColumn::Month(_) = contract.period {
-        return from_values(location, footer, index, wanted).await;
+        return from_values(location, footer, index, wanted, object).await;
     }
     // Text is what CSV copies have.
     if !ColumnKind::Time.accepts(field.data_type()) && *field.data_type() != DataType::Utf8 {
@@ -105,7 +105,7 @@ async fn periods_of(
     }
     match from_statistics(footer, field.name()) {
         Some(period) => Ok(BTreeSet::from([period])),
-        None => from_values(location, footer, index, wanted).await,
+        None => from_values(location, footer, index, wanted, object).await,
     }
 }
 
@@ -140,30 +140,28 @@ async fn from_values(
     footer: &Footer,
     column: usize,
     wanted: &SourceColumn,
+    object: &str,
 ) -> Result<BTreeSet<BillingPeriod>> {
     let unreadable = |error: &dyn std::fmt::Display| {
-        Error::new(ErrorKind::ContractViolated, "the object cannot be read").with("cause", error)
+        Error::new(ErrorKind::ContractViolated, "the object cannot be read").with("cause", error).with("object", object)
     };
-    let reader = PinnedReader::new(location, footer.meta.clone(), Some(footer.metadata.clone()), None);
-    let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(of_reader)?;
-    let mask = ProjectionMask::roots(builder.parquet_schema(), [column]);
-    let mut batches = builder.with_projection(mask).build().map_err(|error| unreadable(&error))?;
+    let mut batches = Box::pin(batches(location, footer, vec![column], object)?);
     let mut periods = BTreeSet::new();
-    while let Some(batch) = batches.try_next().await.map_err(of_reader)? {
+    while let Some(batch) = batches.try_next().await? {
         let mut values = Arc::clone(batch.column(0));
         for name in wanted.path.iter().skip(1) {
             let inner = values.as_struct_opt().and_then(|record| record.column_by_name(name));
             values = Arc::clone(inner.ok_or_else(|| unreadable(&format!("no field `{}`", wanted.delivered_name())))?);
         }
         if values.null_count() > 0 {
-            return Err(nameless(values.null_count(), wanted));
+            return Err(nameless(values.null_count(), wanted).with("object", object));
         }
         if matches!(values.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
             let texts = cast(&values, &DataType::Utf8).map_err(|error| unreadable(&error))?;
             let texts = texts.as_string::<i32>();
             let empty = texts.iter().flatten().filter(|text| text.is_empty()).count();
             if empty > 0 {
-                return Err(nameless(empty, wanted));
+                return Err(nameless(empty, wanted).with("object", object));
             }
             let mut texts: Vec<&str> = texts.iter().flatten().collect();
             texts.dedup();
@@ -177,18 +175,6 @@ async fn from_values(
         }
     }
     Ok(periods)
-}
-
-/// An error of ours that travelled through the reader comes out with its kind; the caller names the object.
-fn of_reader(error: ParquetError) -> Error {
-    let cause = match error {
-        ParquetError::External(source) => match source.downcast::<Error>() {
-            Ok(ours) => return Error::new(ours.kind(), ours.message()),
-            Err(other) => other.to_string(),
-        },
-        other => other.to_string(),
-    };
-    Error::new(ErrorKind::ContractViolated, "the object cannot be read").with("cause", cause)
 }
 
 /// The billing period of `YYYYMM` or of a date.
