@@ -109,6 +109,7 @@ impl World {
         let report = self.json(&[&["run"], options].concat());
         self.plan_was_right(&planned, &report);
         self.figures_are_right(&report);
+        self.rules_are_todays(&report);
         self.certified_is_true();
         self.everything_belongs_to_a_unit(&report);
     }
@@ -239,6 +240,25 @@ impl World {
             };
             let (found, billed) = (text(&unit["totals"]["USD"], "billed"), State::billed(export, month));
             assert_eq!(found, billed, "{}", self.told(&format!("{month} {source}")));
+        }
+    }
+
+    /// What is allocated, and not held back, is allocated by the rule of today.
+    fn rules_are_todays(&self, report: &Json) {
+        let done = |unit: &&Json| matches!(text(unit, "status"), "published" | "unchanged" | "up_to_date");
+        let done = list(report, "allocations").iter().filter(done).map(|unit| text(unit, "billing_period"));
+        let months: BTreeSet<&str> = done.collect();
+        let sql = "SELECT DISTINCT x_BillingPeriod, x_AllocationRuleId FROM allocated_charges \
+                   WHERE x_AllocationRuleId LIKE 'shared-%' ORDER BY 1";
+        if months.is_empty() {
+            return;
+        }
+        let output = self.output(&["query", sql, "--pipeline", "pipeline.yaml", "--format", "csv"]);
+        assert!(output.status.success(), "{}", self.told(&transcript(&output, &[])));
+        let rule = format!("shared-{}", self.state.rule);
+        for line in String::from_utf8_lossy(&output.stdout).lines().skip(1) {
+            let (month, found) = line.split_once(',').expect("two columns");
+            assert!(!months.contains(month) || found == rule, "{}", self.told(&format!("{month} is of {found}")));
         }
     }
 
