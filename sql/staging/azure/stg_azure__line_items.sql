@@ -115,10 +115,7 @@ select
     end as resource_name,
     lower(resource_type) as resource_type,
     map_json(tags) as tags,
-    case
-        when starts_with(ltrim(additional_info), '{') then additional_info
-        else '{' || additional_info || '}'
-    end as details,
+    map_json(additional_info) as details,
 
     -- commitment: reservations and savings plans are bought as orders
     lower(benefit_id) as benefit_id,

@@ -13,7 +13,6 @@ type Columns = &'static [(&'static str, &'static [&'static str])];
 const TEXTS: Columns = &[
     ("account_name", &["AccountName"]),
     ("account_owner_id", &["AccountOwnerId"]),
-    ("additional_info", &["AdditionalInfo"]),
     ("availability_zone", &["AvailabilityZone"]),
     ("benefit_id", &["BenefitId"]),
     ("benefit_name", &["BenefitName"]),
@@ -85,7 +84,7 @@ const AMOUNTS: Columns = &[
 ];
 
 /// The object in text, with or without braces; keys do not depend on case.
-const TEXT_MAPS: Columns = &[("tags", &["Tags"])];
+const TEXT_MAPS: Columns = &[("additional_info", &["AdditionalInfo"]), ("tags", &["Tags"])];
 
 const REQUIRED: &[&str] =
     &["billing_currency", "cost", "date", "meter_category", "quantity", "resource_id", "subscription_id"];
