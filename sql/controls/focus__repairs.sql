@@ -36,6 +36,8 @@ counts as (
         count(*) filter (where repairs_service_name) as service_name,
         count(*) filter (where repairs_service_category) as service_category,
         count(*) filter (where repairs_service_subcategory) as service_subcategory,
+        count(*) filter (where has_no_region_id) as region_id,
+        count(*) filter (where repairs_unused_cost) as unused_cost,
         count(*) filter (where has_own_invoice_id) as invoice_id,
         count(*) filter (where has_own_tags) as tags
     from charges
@@ -50,6 +52,7 @@ repairs as (
         ('list_cost', 'list cost was zero or missing beside a cost that was charged'),
         ('contracted_cost', 'contracted cost was zero or missing beside a cost that was charged'),
         ('effective_cost', 'purchase of a commitment had an effective cost that its usage carries'),
+        ('unused_cost', 'unused commitment had a list or contracted cost, left out'),
         ('prices', 'unit price was missing or did not explain its cost, cost by quantity instead'),
         ('stray_price', 'charge without a complete price had parts of one, left out'),
         ('sku', 'SkuId was missing, named by its price, or by service and meter'),
@@ -65,6 +68,7 @@ repairs as (
         ('service_name', 'ServiceName was missing, named by meter, publisher or commitment'),
         ('service_category', 'ServiceCategory was missing or unknown, looked up by ServiceName'),
         ('service_subcategory', 'ServiceSubcategory was not one of its ServiceCategory'),
+        ('region_id', 'RegionId was missing beside a RegionName, looked up by the name'),
         ('invoice_id', 'InvoiceId was missing, x_InvoiceId instead'),
         ('tags', 'Tags were missing, made of x_Labels, x_ProjectLabels, x_Tags and x_SystemLabels')
     ) as repairs (Code, Repair)
@@ -95,6 +99,8 @@ counted as (
             when 'service_name' then counts.service_name
             when 'service_category' then counts.service_category
             when 'service_subcategory' then counts.service_subcategory
+            when 'region_id' then counts.region_id
+            when 'unused_cost' then counts.unused_cost
             when 'invoice_id' then counts.invoice_id
             when 'tags' then counts.tags
         end as Rows

@@ -9,8 +9,9 @@
 --          names each part. Billed is never repaired:
 --          * effective: purchases of commitments whose own usage, in the same billing period and
 --            billed as zero, carries an effective cost;
---          * list and contracted: costs divided by the block size of the price once too often, and
---            costs of zero or none beside a cost that was charged.
+--          * list and contracted: costs divided by the block size of the price once too often,
+--            costs of zero or none beside a cost that was charged, and those of unused commitment
+--            that is not billed, of which nothing was used that a price could be of.
 --          ConversionResidual is what the stored twelve decimals lack of the delivered numbers.
 
 with
@@ -97,6 +98,10 @@ ordered as (
         regexp_replace(lower(commitment), '^.*?orders/([^/]*).*$', '\1') as commitment_order,
         coalesce(category = 'Usage' and commitment is not null and status = 'Unused', false)
             as is_unused,
+        coalesce(
+            category = 'Usage' and commitment is not null and status = 'Unused' and billed = 0,
+            false
+        ) as is_waste,
         greatest(abs(billed), abs(effective)) as charged,
         case when abs(billed) >= abs(effective) then billed else effective end as paid
     from amounts
@@ -164,6 +169,7 @@ priced as (
     select
         undone.*,
         case
+            when is_waste then cast(0 as decimal(38, 12))
             when is_unused or paid = 0 or undone_contracted <> 0 then undone_contracted
             when paid > 0 and is_same_currency
                 then greatest(paid, multiply_round(contracted_price, undone_quantity))
@@ -182,6 +188,7 @@ listed as (
     select
         priced.*,
         case
+            when is_waste then cast(0 as decimal(38, 12))
             when is_unused or paid = 0 or undone_list <> 0 then undone_list
             when paid > 0 then greatest(paid, whole_contracted, whole_list_price)
             else least(paid, whole_contracted, whole_list_price)
@@ -204,11 +211,15 @@ sums as (
         coalesce(sum(list_residual), cast(0 as decimal(38, 36))) as list_residual,
         sum(undone_list) as undone_list,
         sum(whole_list) as whole_list,
+        coalesce(sum(undone_list) filter (where is_waste), cast(0 as decimal(38, 12)))
+            as wasted_list,
         coalesce(sum(contracted), cast(0 as decimal(38, 12))) as contracted,
         coalesce(sum(contracted_residual), cast(0 as decimal(38, 36)))
             as contracted_residual,
         sum(undone_contracted) as undone_contracted,
-        sum(whole_contracted) as whole_contracted
+        sum(whole_contracted) as whole_contracted,
+        coalesce(sum(undone_contracted) filter (where is_waste), cast(0 as decimal(38, 12)))
+            as wasted_contracted
     from listed
     group by currency
 
@@ -250,12 +261,24 @@ select
         when ledgers.Ledger = 'list' and sums.list <> sums.whole_list
             then 'sum of the cost column over all rows; added: divided by blocks '
                 || cast(sums.undone_list - sums.list as varchar) || ', zero beside a cost '
-                || cast(sums.whole_list - sums.undone_list as varchar)
+                || cast(sums.whole_list - sums.undone_list + sums.wasted_list as varchar)
+                || case
+                    when sums.wasted_list = 0 then ''
+                    else '; left out: unused commitment ' || cast(sums.wasted_list as varchar)
+                end
         when ledgers.Ledger = 'contracted' and sums.contracted <> sums.whole_contracted
             then 'sum of the cost column over all rows; added: divided by blocks '
                 || cast(sums.undone_contracted - sums.contracted as varchar)
                 || ', zero beside a cost '
-                || cast(sums.whole_contracted - sums.undone_contracted as varchar)
+                || cast(
+                    sums.whole_contracted - sums.undone_contracted + sums.wasted_contracted
+                    as varchar
+                )
+                || case
+                    when sums.wasted_contracted = 0 then ''
+                    else '; left out: unused commitment '
+                        || cast(sums.wasted_contracted as varchar)
+                end
         else 'sum of the cost column over all rows'
     end as Control
 from sums

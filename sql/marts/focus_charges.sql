@@ -79,6 +79,7 @@ select
     x_Finality,
     x_LineItemType,
     x_Operation,
+    x_ProviderName,
     x_ServiceCode,
     x_Source,
     x_SourceColumns,

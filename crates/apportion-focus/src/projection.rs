@@ -1,17 +1,18 @@
 //! The stored 1.4 rows as an earlier FOCUS version spells them.
 //!
 //! Providers and tools lag behind the standard, so a table can be read or exported as 1.2 or 1.3.
-//! Both need `ProviderName` and `PublisherName` again. `ProviderName` is filled from the invoice
-//! issuer: for charges a provider sells itself both are one company, and the 1.2 rules demand
-//! BilledCost = 0 wherever the two are spelled differently. `PublisherName` is the company behind
-//! the service, which 1.3 calls ServiceProviderName.
+//! Both need `ProviderName` and `PublisherName` again. `ProviderName` is kept beside the columns of 1.4:
+//! what was delivered, else the host in the words that everybody filters by (`AWS`, `Google Cloud`,
+//! `Microsoft`). The invoice issuer stays as it was billed, although a rule of 1.2 demands BilledCost = 0
+//! wherever the two are spelled differently. `PublisherName` is the company behind the service, which 1.3
+//! calls ServiceProviderName.
 
 use crate::catalog::Catalog;
 use crate::column::ColumnContract;
 use crate::version::FocusVersion;
 
 /// Where the columns that 1.4 removed are read from.
-const RENAMED: [(&str, &str); 2] = [("ProviderName", "InvoiceIssuerName"), ("PublisherName", "ServiceProviderName")];
+const RENAMED: [(&str, &str); 2] = [("ProviderName", "x_ProviderName"), ("PublisherName", "ServiceProviderName")];
 
 /// One output column of a projection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl Projection {
         Self { version, columns }
     }
 
-    /// The projection as a SQL select list, for example `InvoiceIssuerName as "ProviderName"`.
+    /// The projection as a SQL select list, for example `x_ProviderName as "ProviderName"`.
     #[must_use]
     pub fn select_list(&self) -> String {
         let items: Vec<String> = self

@@ -1,7 +1,7 @@
 -- model:   int_focus__aws
 -- grain:   one row per charge (x_ChargeId)
 -- inputs:  int_focus__aws_items, int_focus__aws_adjustments, seed_aws_service_categories,
---          seed_aws_regions, seed_aws_resource_types, seed_aws_units
+--          seed_aws_service_names, seed_aws_regions, seed_aws_resource_types, seed_aws_units
 -- params:  $source, $billing_period
 -- why:     renders AWS charges as FOCUS 1.4. What a charge is and costs is decided before; here
 --          are names, units and the rules about which columns may be filled. A price without a
@@ -20,6 +20,12 @@ charges as (
 categories as (
 
     select * from seed_aws_service_categories
+
+),
+
+service_names as (
+
+    select * from seed_aws_service_names
 
 ),
 
@@ -47,6 +53,7 @@ named as (
 
     select
         charges.*,
+        coalesce(service_names.service_name, charges.service_name) as service,
         coalesce(categories.service_category, of_service.service_category, 'Other')
             as service_category,
         coalesce(
@@ -112,6 +119,8 @@ named as (
         on charges.product_code = categories.service_code
     left join categories as of_service
         on charges.service_code = of_service.service_code
+    left join service_names
+        on charges.service_name = service_names.delivered_name
     left join regions
         on charges.region_id = regions.region_id
     left join resource_types
@@ -227,7 +236,7 @@ select
 
     -- service and SKU
     service_category as ServiceCategory,
-    service_name as ServiceName,
+    service as ServiceName,
     provider_name as ServiceProviderName,
     service_subcategory as ServiceSubcategory,
     sku_id as SkuId,
@@ -238,6 +247,13 @@ select
         when sku_price_id is not null and instance_type is not null
             then '{'
                 || coalesce('"CoreCount":' || cast(try_cast(vcpu as int) as varchar) || ',', '')
+                -- m5 of m5.large, db.m5.large and m5.large.search
+                || coalesce(
+                    '"InstanceSeries":"'
+                    || regexp_match(instance_type, '(?:^|\.)([a-z][a-z-]*[0-9][a-z0-9-]*)\.')[1]
+                    || '",',
+                    ''
+                )
                 || '"InstanceType":"' || instance_type || '"'
                 || coalesce(
                     ',"MemorySize":'
@@ -267,6 +283,7 @@ select
     case when invoice_id is null then 'provisional' else 'final' end as x_Finality,
     line_item_type as x_LineItemType,
     operation as x_Operation,
+    'AWS' as x_ProviderName,
     service_code as x_ServiceCode,
     $source as x_Source,
     arrow_cast(null, 'Utf8') as x_SourceColumns,

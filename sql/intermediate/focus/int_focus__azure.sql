@@ -264,7 +264,9 @@ select
         as ServiceCategory,
     case
         when is_marketplace
-            then coalesce(product_name, plan_name, publisher_name, 'Azure Marketplace')
+            then coalesce(
+                product_name, meter_category, plan_name, publisher_name, 'Azure Marketplace'
+            )
         else coalesce(
             service_name, meter_category, consumed_service, product_name, 'Microsoft Azure'
         )
@@ -287,6 +289,17 @@ select
                     || cast(try_cast(map_value(details, 'VCPUs') as int) as varchar) || ',',
                     ''
                 )
+                -- Dsv3 of Standard_D2s_v3
+                || case
+                    when regexp_like(instance_type, '^Standard_[A-Za-z]+[0-9]')
+                        then '"InstanceSeries":"' || regexp_replace(
+                            instance_type,
+                            '^Standard_([A-Za-z]+)[0-9]+(?:-[0-9]+)?([a-z]*)'
+                            || '(?:_([A-Z]+[0-9]+[A-Z]*))?(?:_(v[0-9]+))?.*$',
+                            '\1\2\3\4'
+                        ) || '",'
+                    else ''
+                end
                 || '"InstanceType":"' || instance_type || '"}'
     end as SkuPriceDetails,
     sku_price_id as SkuPriceId,
@@ -305,6 +318,7 @@ select
     case when invoice_id is null then 'provisional' else 'final' end as x_Finality,
     line_item_type as x_LineItemType,
     meter_subcategory as x_Operation,
+    'Microsoft' as x_ProviderName,
     coalesce(consumed_service, meter_category) as x_ServiceCode,
     $source as x_Source,
     arrow_cast(null, 'Utf8') as x_SourceColumns,

@@ -235,6 +235,7 @@ select
     finality as x_Finality,
     line_item_type as x_LineItemType,
     arrow_cast(null, 'Utf8') as x_Operation,
+    'Google Cloud' as x_ProviderName,
     service_id as x_ServiceCode,
     $source as x_Source,
     arrow_cast(null, 'Utf8') as x_SourceColumns,

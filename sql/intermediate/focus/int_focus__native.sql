@@ -1,6 +1,7 @@
 -- model:   int_focus__native
 -- grain:   one row per charge (x_ChargeId)
--- inputs:  int_focus__native_items, seed_azure_units, seed_gcp_regions, seed_gcp_units
+-- inputs:  int_focus__native_items, int_focus__native_regions, seed_azure_units, seed_gcp_regions,
+--          seed_gcp_units
 -- params:  $source, $billing_period
 -- why:     lifts FOCUS 1.0 to 1.3 as providers export it to 1.4. Columns of later versions are
 --          filled where the delivered ones decide them; names and units that the standard wants
@@ -22,6 +23,12 @@ regions as (
 
 ),
 
+named_regions as (
+
+    select * from int_focus__native_regions
+
+),
+
 microsoft_units as (
 
     select * from seed_azure_units
@@ -38,6 +45,13 @@ details as (
 
     select
         charges.*,
+        case
+            when lower(host_provider) = 'aws' or lower(host_provider) like 'amazon%' then 'aws'
+            when lower(host_provider) like 'google%' then 'google'
+            when lower(host_provider) like 'microsoft%' or lower(host_provider) like 'azure%'
+                then 'microsoft'
+        end as host_key,
+        case when has_no_region_id then lower(replace(region_name, ' ', '')) end as region_key,
         lower(replace(unit_of_measure, ' ', '')) as unit_key,
         map_value(sku_price_details, 'ServiceType') as instance_type,
         case
@@ -80,6 +94,7 @@ measured as (
             details.pricing_unit,
             'Units'
         ) as unit_consumed,
+        coalesce(details.region_id, named_regions.region_id, details.region_name) as place_id,
         coalesce(details.region_name, regions.region_name, details.region_id) as place,
         -- where a commitment is bought or wasted, it is the resource
         case
@@ -95,6 +110,9 @@ measured as (
         on details.consumed_unit = consumed_units.gcp_unit
     left join regions
         on details.region_id = regions.region_id
+    left join named_regions
+        on details.host_key = named_regions.provider
+        and details.region_key = named_regions.name_key
 
 ),
 
@@ -236,8 +254,8 @@ select
     end as PricingUnit,
 
     -- place and resource; where a commitment is bought or wasted, it is the resource
-    region_id as RegionId,
-    case when region_id is not null then place end as RegionName,
+    place_id as RegionId,
+    place as RegionName,
     resource as ResourceId,
     case
         when is_commitment_charge and order_type_name is not null
@@ -282,10 +300,29 @@ select
                     ) || ',',
                     ''
                 )
+                || case
+                    when regexp_like(instance_type, '^Standard_[A-Za-z]+[0-9]')
+                        then '"InstanceSeries":"' || regexp_replace(
+                            instance_type,
+                            '^Standard_([A-Za-z]+)[0-9]+(?:-[0-9]+)?([a-z]*)'
+                            || '(?:_([A-Z]+[0-9]+[A-Z]*))?(?:_(v[0-9]+))?.*$',
+                            '\1\2\3\4'
+                        ) || '",'
+                    else ''
+                end
                 || '"InstanceType":"' || instance_type || '"}'
         when is_priced
             then regexp_replace(
-                sku_price_details,
+                -- the series is part of the type of a machine of AWS: m5 of m5.large
+                case
+                    when map_value(sku_price_details, 'InstanceSeries') is not null
+                        then sku_price_details
+                    else regexp_replace(
+                        sku_price_details,
+                        '"InstanceType":"((?:[a-z]+\.)?([a-z][a-z-]*[0-9][a-z0-9-]*)\.[^"]*)"',
+                        '"InstanceSeries":"\2","InstanceType":"\1"'
+                    )
+                end,
                 '"(CoreCount|DiskMaxIops|DiskSpace|GpuCount|MemorySize|NetworkMaxIops'
                 || '|NetworkMaxThroughput)":"([0-9]+(\.[0-9]+)?)"',
                 '"\1":\2',
@@ -314,6 +351,16 @@ select
     case when invoice_id is null then 'provisional' else 'final' end as x_Finality,
     line_item_type as x_LineItemType,
     operation as x_Operation,
+    -- what everybody filters by, in the words of the market where nothing is delivered
+    coalesce(
+        provider_name,
+        case host_key
+            when 'aws' then 'AWS'
+            when 'google' then 'Google Cloud'
+            when 'microsoft' then 'Microsoft'
+            else host_provider
+        end
+    ) as x_ProviderName,
     service_code as x_ServiceCode,
     $source as x_Source,
     source_columns as x_SourceColumns,

@@ -3,14 +3,16 @@
 -- inputs:  int_focus__native_kinds
 -- params:  none
 -- why:     what each row costs in each ledger. Billed cost is never touched. The others are as
---          delivered but for three repairs, each decided by arithmetic on the row, counted by
+--          delivered but for four repairs, each decided by arithmetic on the row, counted by
 --          focus__repairs and stated by the control beside the delivered totals:
 --          * a price per block (10,000 requests): quantity and costs divided by the block once more
 --            are multiplied by it; what was paid tells, because it was not divided;
 --          * a list or contracted cost of zero, or none, beside something that was paid: the larger
 --            of price times quantity and what was paid; list is at least contracted;
 --          * the purchase of a commitment has no effective cost where usage of that commitment in
---            the same billing period carries it. Without such usage the cost stays where it is.
+--            the same billing period carries it. Without such usage the cost stays where it is;
+--          * unused commitment that is not billed by itself has an effective cost and no other: no
+--            price is of what was not used.
 
 with
 
@@ -36,6 +38,7 @@ measured as (
         charges.*,
         category = 'Purchase' and effective_cost <> 0 and carriers.commitment_key is not null
             as is_carried_by_usage,
+        coalesce(status = 'Unused' and billed_cost = 0, false) as is_waste,
         -- covered usage is billed as zero, a purchase may have no effective cost
         case when abs(effective_cost) > abs(billed_cost) then effective_cost else billed_cost end
             as paid,
@@ -79,8 +82,11 @@ multiplied as (
     select
         divided.*,
         case when repairs_block_size then block_quantity else pricing_quantity end as sold_quantity,
+        is_waste and (coalesce(list_cost, 0) <> 0 or coalesce(contracted_cost, 0) <> 0)
+            as repairs_unused_cost,
         coalesce(
             case
+                when is_waste then cast(0 as decimal(38, 12))
                 when repairs_block_size and abs(contracted_cost) * 2 < abs(paid)
                     then block_contracted_cost
                 else contracted_cost
@@ -89,6 +95,7 @@ multiplied as (
         ) as whole_contracted_cost,
         coalesce(
             case
+                when is_waste then cast(0 as decimal(38, 12))
                 when repairs_block_size and abs(list_cost) * 2 < abs(paid) then block_list_cost
                 else list_cost
             end,

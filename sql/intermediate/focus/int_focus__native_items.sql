@@ -138,6 +138,7 @@ keyed as (
             invoice_issuer,
             service_provider,
             host_provider,
+            provider_name,
             publisher,
             is_marketplace,
             cast(billing_period_start as varchar),

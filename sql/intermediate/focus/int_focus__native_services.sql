@@ -2,7 +2,7 @@
 -- grain:   one row per row of a FOCUS export (no key is delivered)
 -- inputs:  int_focus__native_costs, seed_focus_services, seed_focus_service_subcategories,
 --          seed_gcp_service_categories, seed_azure_meter_categories, seed_azure_resource_types,
---          seed_aws_regions
+--          seed_aws_regions, seed_aws_service_names
 -- params:  none
 -- why:     names and classifies the service of each row. An export may leave the name out
 --          (purchases), or the category (a preview that has no such column); a subcategory must
@@ -51,6 +51,12 @@ regions as (
 
 ),
 
+aws_names as (
+
+    select * from seed_aws_service_names
+
+),
+
 meter_categories as (
 
     select * from seed_azure_meter_categories
@@ -93,6 +99,7 @@ named as (
                 )
         end as named_subcategory,
         coalesce(
+            case when not ordered.is_marketplace then aws_names.service_name end,
             ordered.service_name,
             case
                 when ordered.is_marketplace
@@ -111,6 +118,8 @@ named as (
         on ordered.meter_key = meter_categories.meter_category
     left join resource_types
         on ordered.order_type = resource_types.resource_type
+    left join aws_names
+        on ordered.service_name = aws_names.delivered_name
 
 ),
 

@@ -100,6 +100,7 @@ select
         InvoiceIssuerName,
         InvoiceIssuer
     ) as host_provider,
+    coalesce(ProviderName, Provider, x_ProviderName) as provider_name,
     coalesce(PublisherName, Publisher) as publisher,
     coalesce(x_PublisherCategory, '') = 'Vendor' as is_marketplace,
 
@@ -191,6 +192,8 @@ select
     AvailabilityZone as availability_zone,
     coalesce(RegionId, Region, nullif(x_Location, 'global')) as region_id,
     RegionName as region_name,
+    RegionName is not null
+    and coalesce(RegionId, Region, nullif(x_Location, 'global')) is null as has_no_region_id,
     ResourceId as resource_id,
     ResourceName as resource_name,
     coalesce(ResourceType, x_ResourceType) as resource_type,

@@ -1,6 +1,7 @@
 //! What exports write in ways of their own, and the value that is meant by it: marks in front of values,
 //! words for no value, dates, tags that are nearly JSON, columns without a value, months without a row.
 
+mod columns;
 mod commitments;
 mod empty;
 mod odd_ids;

@@ -202,6 +202,7 @@ const FOLLOW: [(&str, &str, &[&str]); 3] = [
             "contracted_cost",
             "pricing_quantity",
             "has_no_length",
+            "has_no_region_id",
             "has_own_invoice_id",
             "has_own_tags",
         ],

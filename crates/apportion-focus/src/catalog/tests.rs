@@ -38,6 +38,7 @@ fn focus_has_65_columns_then_ours_each_in_alphabetical_order() {
             "x_Finality",
             "x_LineItemType",
             "x_Operation",
+            "x_ProviderName",
             "x_ServiceCode",
             "x_Source",
             "x_SourceColumns",
@@ -149,7 +150,7 @@ fn dimensions_are_inserted_and_keep_the_order_total() {
 #[test]
 fn schema_carries_descriptions_and_nullability() {
     let schema = catalog().focus().schema();
-    assert_eq!(schema.fields().len(), 76);
+    assert_eq!(schema.fields().len(), 77);
     let field = schema.field_with_name("BilledCost").unwrap();
     assert!(!field.is_nullable());
     assert_eq!(field.metadata().get("unit").map(String::as_str), Some("BillingCurrency"));
@@ -193,7 +194,7 @@ fn projection_to_1_2_has_57_columns_and_the_old_names() {
     assert!(standard.is_sorted());
     assert!(!standard.contains(&"ServiceProviderName"));
     assert!(!standard.contains(&"AllocatedMethodId"));
-    assert!(projection.select_list().contains("\"InvoiceIssuerName\" as \"ProviderName\""));
+    assert!(projection.select_list().contains("\"x_ProviderName\" as \"ProviderName\""));
 }
 
 #[test]

@@ -37,6 +37,7 @@ const PREVIEW_NUMBERS: &[&str] = &["UsageQuantity"];
 /// Own columns of AWS, Google, Microsoft and Oracle, in this order.
 const OWN_TEXTS: &[&str] = &[
     "x_Operation",
+    "x_ProviderName",
     "x_ServiceCode",
     "x_UsageType",
     "x_ConsumptionModelDescription",
