@@ -66,7 +66,7 @@ repairs as (
         ('commitment', 'commitment was named by the credits or the subscription of the row only'),
         ('commitment_status', 'CommitmentDiscountStatus stood outside of usage, left out'),
         ('service_name', 'ServiceName was missing, named by meter, publisher or commitment'),
-        ('service_category', 'ServiceCategory was missing or unknown, looked up by ServiceName'),
+        ('service_category', 'ServiceCategory was missing, unknown or Other, found by ServiceName'),
         ('service_subcategory', 'ServiceSubcategory was not one of its ServiceCategory'),
         ('region_id', 'RegionId was missing beside a RegionName, looked up by the name'),
         ('invoice_id', 'InvoiceId was missing, x_InvoiceId instead'),

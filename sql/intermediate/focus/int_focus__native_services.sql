@@ -166,26 +166,38 @@ looked_up as (
     left join regions
         on named.region_id = regions.region_id
 
+),
+
+-- Other is what an issuer says of a service that it does not know; what the seeds say is more
+judged as (
+
+    select
+        looked_up.*,
+        is_known_category
+        and not (service_category = 'Other' and coalesce(listed_category, 'Other') <> 'Other')
+            as keeps_category
+    from looked_up
+
 )
 
 select
-    looked_up.*,
+    judged.*,
     case
         when named_category is not null then named_category
-        when is_known_category then service_category
+        when keeps_category then service_category
         else coalesce(listed_category, 'Other')
     end as service_class,
     case
         when named_category is not null then named_subcategory
-        when is_known_pair then service_subcategory
+        when keeps_category and is_known_pair then service_subcategory
         when service_subcategory is null and service_category = listed_category
             then listed_subcategory
-        when is_known_category then 'Other (' || service_category || ')'
+        when keeps_category then 'Other (' || service_category || ')'
         else coalesce(listed_subcategory, 'Other (Other)')
     end as service_subclass,
     service_name is null as repairs_service_name,
-    not is_known_category or coalesce(named_category <> service_category, false)
+    not keeps_category or coalesce(named_category <> service_category, false)
         as repairs_service_category,
-    named_category is null and is_known_category and service_subcategory is not null
+    named_category is null and keeps_category and service_subcategory is not null
     and not is_known_pair as repairs_service_subcategory
-from looked_up
+from judged

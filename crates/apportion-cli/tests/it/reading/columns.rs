@@ -197,6 +197,18 @@ fn services_that_aws_renamed_have_one_name_from_bill_and_export() {
     let export = workspace("focus", "", &[("bill.parquet", &focus(lines.to_vec(), &[]))]);
     run(&export);
     assert_eq!(rows(&export, sql), expected);
+    // AWS's own exports do not know what ECS, ECR and EKS are.
+    let unknown = |(code, name, _): (&'static str, &'static str, &str)| {
+        let name = if name.is_empty() { code } else { name };
+        let more = [("ServiceName", name), ("ServiceCategory", "Other"), ("ServiceSubcategory", "Other (Other)")];
+        native(code, 1.0, more.map(|(column, text)| (column, Value::from(text))).to_vec())
+    };
+    let columns = [("ServiceSubcategory", ColumnType::Text)];
+    let export = focus(names.map(unknown).to_vec(), &columns);
+    let export = workspace("focus", "", &[("bill.parquet", &export)]);
+    run(&export);
+    let sql = "SELECT ServiceCategory, ServiceSubcategory, count(*) FROM focus_charges GROUP BY 1, 2 ORDER BY 3 DESC";
+    assert_eq!(rows(&export, sql), ["Compute|Containers|3", "Other|Other (Other)|1"]);
 }
 
 #[test]
