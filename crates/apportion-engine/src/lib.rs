@@ -31,7 +31,7 @@ pub mod work_folder;
 
 pub use checks::CheckOutcome;
 pub use graph::ModelGraph;
-pub use models::{Layer, Model, Severity};
+pub use models::{Layer, Model, Promise, Severity};
 pub use seeds::SeedExtension;
 pub use session::{Engine, EngineOptions};
 pub use work_folder::WorkFolder;

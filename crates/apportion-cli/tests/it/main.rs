@@ -34,6 +34,7 @@ mod incremental;
 mod memory;
 mod native_months;
 mod observe;
+mod odd_rows;
 mod old_days;
 mod outputs;
 mod owner;
