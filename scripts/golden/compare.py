@@ -53,7 +53,7 @@ def differences(connection, name):
     question = (GOLDEN / f"{name}.sql").read_text(encoding="utf-8")
     casts = ", ".join(f"{column}::varchar" for column in header)
     found = connection.execute(f"select {casts} from ({question})").fetchall()
-    figures = sum(column in (*COSTS, "rows", "x_Cost", "x_Quantity", "x_UnitCost", "x_UnitCostReason")
+    figures = sum(column in (*COSTS, "rows", "x_Cost", "x_CostWithoutQuantity", "x_Quantity", "x_UnitCost", "x_UnitCostReason")
                   for column in header)
     cut = len(header) - figures
     left, right = ({row[:cut]: row[cut:] for row in map(comparable, rows)}

@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 DAILY = ["x_BillingPeriod", "x_ChargeDate", "x_UnitMetric", "x_Ledger", "x_AllocationTargetId",
-         "x_Service", "x_Finality", "x_Cost", "x_Quantity", "x_UnitCost", "x_UnitCostReason"]
+         "x_Service", "x_Finality", "x_Cost", "x_CostWithoutQuantity", "x_Quantity", "x_UnitCost",
+         "x_UnitCostReason"]
 MONTHLY = [name for name in DAILY if name != "x_ChargeDate"]
 
 METRICS = [  # name, telemetry, ledger, by target, by service
@@ -16,13 +17,12 @@ METRICS = [  # name, telemetry, ledger, by target, by service
 def figures(metric, by_day):
     """Cost, quantity and their ratio in units of 10^-12 (10^-18 for the ratio), half away from zero.
 
-    Cost without quantity and quantity without cost both stay.
+    Cost without quantity and quantity without cost both stay; the first is not divided by anything.
     """
     name, telemetry, ledger, by_target, by_service = metric
     target, service = ("target" if by_target else "null"), ("service" if by_service else "null")
     measured_service = "nullif(MatchKey, '')" if by_service else "null"
-    day = "strftime(make_timestamp(day * 86400000000), '%Y-%m-%d')" if by_day else "null"
-    keys = "day, target, service"
+    day = "strftime(make_timestamp({} * 86400000000), '%Y-%m-%d')"
     return f"""
     select '{name}' as metric, '{ledger}' as ledger, *,
         case when quantity > 0
@@ -31,29 +31,37 @@ def figures(metric, by_day):
         case when quantity is null then 'no_quantity' when quantity = 0 then 'zero_quantity'
              when quantity < 0 then 'negative_quantity' end as reason
     from (
-        select {keys}, finality, coalesce(cost, 0)::hugeint as cost, quantity::hugeint as quantity
+        select {'day' if by_day else 'null'} as day, target, service,
+            -- one provisional part makes the whole provisional
+            max(finality) as finality,
+            coalesce(sum(cost) filter (quantity is not null), 0)::hugeint as cost,
+            coalesce(sum(cost) filter (quantity is null), 0)::hugeint as cost_without,
+            sum(quantity)::hugeint as quantity
         from (
-            select {day} as day, {target} as target, {service} as service,
-                sum({ledger}Cost) as cost,
-                -- one provisional part makes the whole provisional
-                case when bool_and(x_Finality = 'final') then 'final' else 'provisional' end
-                    as finality
-            from splits
-            where BilledCost <> 0 or EffectiveCost <> 0 or ListCost <> 0 or ContractedCost <> 0
-            group by 1, 2, 3
-        ) as costs
-        full join (
-            select {day.replace('day *', 'Day *')} as day, {'Target' if by_target else 'null'} as target,
-                {measured_service} as service, sum(Units) as quantity
-            from telemetry
-            where Telemetry = '{telemetry}' and Period = 'current' and Units is not null
-            group by 1, 2, 3
-        ) as quantities
-        on costs.day is not distinct from quantities.day
-            and costs.target is not distinct from quantities.target
-            and costs.service is not distinct from quantities.service
-    )""".replace(f"select {keys},", "select " + ", ".join(
-        f"coalesce(costs.{key}, quantities.{key}) as {key}" for key in keys.split(", ")) + ",")
+            select coalesce(costs.day, quantities.day) as day,
+                coalesce(costs.target, quantities.target) as target,
+                coalesce(costs.service, quantities.service) as service,
+                finality, coalesce(cost, 0)::hugeint as cost, quantity::hugeint as quantity
+            from (
+                select {day.format('day')} as day, {target} as target, {service} as service,
+                    sum({ledger}Cost) as cost, max(x_Finality) as finality
+                from splits
+                where BilledCost <> 0 or EffectiveCost <> 0 or ListCost <> 0 or ContractedCost <> 0
+                group by 1, 2, 3
+            ) as costs
+            full join (
+                select {day.format('Day')} as day, {'Target' if by_target else 'null'} as target,
+                    {measured_service} as service, sum(Units) as quantity
+                from telemetry
+                where Telemetry = '{telemetry}' and Period = 'current' and Units is not null
+                group by 1, 2, 3
+            ) as quantities
+            on costs.day is not distinct from quantities.day
+                and costs.target is not distinct from quantities.target
+                and costs.service is not distinct from quantities.service
+        )
+        group by 1, 2, 3
+    )"""
 
 
 def text(units, scale):
@@ -63,10 +71,11 @@ def text(units, scale):
 def rows(connection, period, by_day):
     found = []
     for metric in METRICS:
-        for (name, ledger, day, target, service, finality, cost, quantity, unit_cost,
+        for (name, ledger, day, target, service, finality, cost, without, quantity, unit_cost,
              reason) in connection.execute(figures(metric, by_day)).fetchall():
             found.append((period, *([day] if by_day else []), name, ledger, target, service,
-                          finality, text(cost, 12), text(quantity, 12), text(unit_cost, 18), reason))
+                          finality, text(cost, 12), text(without, 12), text(quantity, 12),
+                          text(unit_cost, 18), reason))
     return found
 
 

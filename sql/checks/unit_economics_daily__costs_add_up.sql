@@ -15,7 +15,7 @@ metrics as (
         x_UnitMetric,
         x_Ledger,
         BillingCurrency,
-        sum(x_Cost) as Cost
+        sum(x_Cost) + sum(x_CostWithoutQuantity) as Cost
     from unit_economics_daily
     group by x_UnitMetric, x_Ledger, BillingCurrency
 

@@ -4,7 +4,8 @@
 -- params:   none
 -- severity: fail
 -- promise:  ours
--- why:      both tables are read side by side; they must tell one story.
+-- why:      both tables are read side by side; they must tell one story, also when
+--           cost is divided by quantity.
 
 with
 
@@ -14,6 +15,7 @@ months as (
         x_UnitMetric,
         BillingCurrency,
         sum(x_Cost) as Cost,
+        sum(x_CostWithoutQuantity) as CostWithoutQuantity,
         sum(x_Quantity) as Quantity
     from unit_economics_monthly
     group by x_UnitMetric, BillingCurrency
@@ -26,6 +28,7 @@ days as (
         x_UnitMetric,
         BillingCurrency,
         sum(x_Cost) as Cost,
+        sum(x_CostWithoutQuantity) as CostWithoutQuantity,
         sum(x_Quantity) as Quantity
     from unit_economics_daily
     group by x_UnitMetric, BillingCurrency
@@ -36,6 +39,8 @@ select
     coalesce(months.x_UnitMetric, days.x_UnitMetric) as UnitMetric,
     months.Cost as MonthCost,
     days.Cost as DaysCost,
+    months.CostWithoutQuantity as MonthCostWithoutQuantity,
+    days.CostWithoutQuantity as DaysCostWithoutQuantity,
     months.Quantity as MonthQuantity,
     days.Quantity as DaysQuantity
 from months
@@ -44,4 +49,5 @@ full join days
     and months.BillingCurrency = days.BillingCurrency
 where
     (months.Cost is distinct from days.Cost)
+    or (months.CostWithoutQuantity is distinct from days.CostWithoutQuantity)
     or (months.Quantity is distinct from days.Quantity)

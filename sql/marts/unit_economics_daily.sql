@@ -3,7 +3,9 @@
 -- inputs:  unit_days
 -- params:  $billing_period
 -- why:     cost, quantity and cost per unit. Where nothing was measured, or zero, the cost stays
---          visible and the unit cost is empty with a reason: never infinity, never left out.
+--          visible and the unit cost is empty with a reason: never infinity, never left out. Cost
+--          without a quantity has a column of its own, so that a sum of costs over any rows can be
+--          divided by the sum of their quantities.
 
 with
 
@@ -22,7 +24,9 @@ select
     BillingCurrency,
     match_value(UnitKey, 1) as x_AllocationTargetId,
     UnitKey,
-    Cost as x_Cost,
+    case when Quantity is null then cast(0 as decimal(38, 12)) else Cost end as x_Cost,
+    case when Quantity is null then Cost else cast(0 as decimal(38, 12)) end
+        as x_CostWithoutQuantity,
     Finality as x_Finality,
     Quantity as x_Quantity,
     QuantityUnit as x_QuantityUnit,

@@ -189,10 +189,9 @@ impl Explainer<'_> {
         let chosen = self.chosen(of_metric)?;
         self.context.register_table("explained_units", chosen.into_view()).map_err(query_error)?;
         let sql = "SELECT x_Ledger, BillingCurrency, \
-                   coalesce(sum(x_Cost) FILTER (WHERE x_Quantity > 0), sum(x_Cost)), sum(x_Quantity), \
-                   max(x_QuantityUnit), CASE WHEN sum(x_Quantity) > 0 THEN \
-                   divide_round(cast(sum(x_Cost) FILTER (WHERE x_Quantity > 0) AS decimal(38, 12)), \
-                   cast(sum(x_Quantity) FILTER (WHERE x_Quantity > 0) AS decimal(38, 12))) END \
+                   CASE WHEN sum(x_Quantity) IS NULL THEN sum(x_CostWithoutQuantity) ELSE sum(x_Cost) END, \
+                   sum(x_Quantity), max(x_QuantityUnit), CASE WHEN sum(x_Quantity) > 0 THEN \
+                   divide_round(cast(sum(x_Cost) AS decimal(38, 12)), cast(sum(x_Quantity) AS decimal(38, 12))) END \
                    FROM explained_units GROUP BY x_Ledger, BillingCurrency ORDER BY BillingCurrency, x_Ledger";
         let unit = |row: &Row| -> Result<(String, UnitCost)> {
             let unit = UnitCost {

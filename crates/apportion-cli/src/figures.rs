@@ -102,7 +102,7 @@ pub(crate) async fn allocation(context: &SessionContext, period: BillingPeriod) 
 async fn unit_costs(context: &SessionContext) -> Result<Vec<UnitCost>> {
     let sql = "SELECT x_UnitMetric, BillingCurrency, sum(x_Cost), sum(x_Quantity), max(x_QuantityUnit), \
                divide_round(sum(x_Cost), sum(x_Quantity)) FROM unit_economics_monthly \
-               WHERE x_Quantity > 0 GROUP BY x_UnitMetric, BillingCurrency ORDER BY x_UnitMetric, BillingCurrency";
+               GROUP BY x_UnitMetric, BillingCurrency HAVING sum(x_Quantity) > 0 ORDER BY x_UnitMetric, BillingCurrency";
     let answer = rows(context, sql).await?;
     let unit = |row: &Row| {
         Ok(UnitCost {

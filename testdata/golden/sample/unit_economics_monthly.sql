@@ -7,6 +7,7 @@ select
     x_Service,
     x_Finality,
     x_Cost,
+    x_CostWithoutQuantity,
     x_Quantity,
     x_UnitCost,
     x_UnitCostReason
