@@ -1,6 +1,7 @@
 //! `apportion query`: SQL over the written tables, wherever they lie and whatever their format.
 
 mod answer;
+mod charge_targets;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,7 +9,9 @@ use std::sync::Arc;
 use apportion_engine::Engine;
 use apportion_engine::sql_depth::refuse_too_deep;
 use apportion_focus::{FocusVersion, catalog};
-use apportion_sinks::{LedgerTable, StoredTable, TableObject, TableSpec, certified_periods, read_ledger};
+use apportion_sinks::{
+    LedgerTable, StoredTable, TableObject, TableSpec, certified_periods, read_ledger, stored_periods,
+};
 use apportion_spec::{Error, ErrorKind, Result, did_you_mean};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::datasource::file_format::FileFormat;
@@ -24,7 +27,12 @@ use crate::destination::OpenDestination;
 use crate::output;
 use crate::project::{EffectiveLimits, Project};
 use crate::staging::query_error;
-use crate::tables::{FOCUS_CHARGES, PUBLISHED, RUN_LEDGER, Tables};
+use crate::tables::{
+    ALLOCATED_CHARGES, CHARGE_TARGETS, DRIVER_QUANTITIES, FOCUS_CHARGES, PUBLISHED, RUN_LEDGER, Tables,
+};
+
+/// The charges as they are stored, where `focus_charges` shows an older version of FOCUS.
+const STORED_CHARGES: &str = "focus_charges_stored";
 
 /// Answers one question.
 ///
@@ -43,6 +51,11 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<()> {
     let opened = OpenedTables::register(&context, &destination, args.focus_version, &asked).await?;
     if opened.is_empty() && !destination.place.is_used().await? {
         return Err(no_tables(&destination));
+    }
+    if asked.contains(&CHARGE_TARGETS) && context.table_exist(ALLOCATED_CHARGES).map_err(query_error)? {
+        let stored = if args.focus_version == FocusShape::V1_4 { FOCUS_CHARGES } else { STORED_CHARGES };
+        let periods = stored_periods(&destination.place, &[ALLOCATED_CHARGES]).await?;
+        charge_targets::register(&context, &destination, project.as_ref(), stored, &periods).await?;
     }
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     let answer = match context.sql_with_options(&args.sql, options).await {
@@ -87,13 +100,17 @@ async fn stored_tables(destination: &OpenDestination) -> Result<Vec<&'static str
             known.push(name);
         }
     }
+    if known.contains(&ALLOCATED_CHARGES) {
+        known.push(CHARGE_TARGETS);
+    }
     if read_ledger(&destination.place).await?.num_rows() > 0 {
         known.push(RUN_LEDGER);
     }
     Ok(known)
 }
 
-/// The tables a question names, and all where it asks what there is. Every other one need not be opened.
+/// The tables a question names, with those behind a view, and all where it asks what there is. Every other one need
+/// not be opened.
 fn asked_tables(context: &SessionContext, sql: &str) -> Vec<&'static str> {
     let all = || PUBLISHED.into_iter().chain([RUN_LEDGER]);
     let state = context.state();
@@ -104,7 +121,10 @@ fn asked_tables(context: &SessionContext, sql: &str) -> Vec<&'static str> {
     if named.iter().any(|table| table.schema() == Some("information_schema")) {
         return all().collect();
     }
-    all().filter(|known| named.iter().any(|table| table.table() == *known)).collect()
+    let is_named = |known: &str| named.iter().any(|table| table.table() == known);
+    let behind = [FOCUS_CHARGES, DRIVER_QUANTITIES, ALLOCATED_CHARGES];
+    let is_asked = |known: &&str| is_named(known) || (is_named(CHARGE_TARGETS) && behind.contains(known));
+    all().chain([CHARGE_TARGETS]).filter(is_asked).collect()
 }
 
 /// The tables a question names. None is listed, and no object of one opened, before the question scans it.
@@ -130,8 +150,7 @@ impl<'a> OpenedTables<'a> {
             let Some(spec) = stored(context, destination, specs.spec(name)?).await? else { continue };
             has_charges |= name == FOCUS_CHARGES;
             let table = Arc::new(StoredTable::try_new(Arc::clone(&destination.sink), spec)?);
-            let registered_as =
-                if name == FOCUS_CHARGES && shape != FocusShape::V1_4 { "focus_charges_stored" } else { name };
+            let registered_as = if name == FOCUS_CHARGES && shape != FocusShape::V1_4 { STORED_CHARGES } else { name };
             opened.tables.push(Arc::clone(&table));
             context.register_table(registered_as, table).map_err(query_error)?;
         }
@@ -142,8 +161,7 @@ impl<'a> OpenedTables<'a> {
         };
         if let Some(version) = projection.filter(|_| has_charges) {
             let columns = catalog().projection(version).select_list();
-            let view =
-                context.sql(&format!("SELECT {columns} FROM focus_charges_stored")).await.map_err(query_error)?;
+            let view = context.sql(&format!("SELECT {columns} FROM {STORED_CHARGES}")).await.map_err(query_error)?;
             context.register_table(FOCUS_CHARGES, view.into_view()).map_err(query_error)?;
         }
         if asked.contains(&RUN_LEDGER) && destination.place.is_used().await? {

@@ -21,7 +21,7 @@ const EXCHANGE_RATES: &str = "exchange_rates";
 /// The relation of allocated charges that the model reads.
 const ALLOCATED_PARTS: &str = "allocated_parts";
 /// Its column with everything a pipeline added to the table.
-const DIMENSIONS: &str = "Dimensions";
+pub(crate) const DIMENSIONS: &str = "Dimensions";
 
 /// Registers the allocated charges with the columns `own` to the pipeline in one.
 ///

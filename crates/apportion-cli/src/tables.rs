@@ -25,6 +25,9 @@ pub(crate) const COMPLETENESS: &str = "completeness";
 /// `run_ledger`, which lives outside the table prefixes.
 pub(crate) const RUN_LEDGER: &str = "run_ledger";
 
+/// `charge_targets`, a view that is computed where it is asked for.
+pub(crate) const CHARGE_TARGETS: &str = "charge_targets";
+
 /// Every published table with partitions, in the order in which they are published.
 pub(crate) const PUBLISHED: [&str; 8] = [
     FOCUS_CHARGES,

@@ -72,6 +72,17 @@ pub trait Barrier: fmt::Debug + Send + Sync {
     async fn materialize(&self, name: &str, frame: DataFrame) -> Result<Arc<dyn TableProvider>>;
 }
 
+/// Computes nothing before it is read.
+#[derive(Debug)]
+struct Deferred;
+
+#[async_trait]
+impl Barrier for Deferred {
+    async fn materialize(&self, _: &str, frame: DataFrame) -> Result<Arc<dyn TableProvider>> {
+        Ok(frame.into_view())
+    }
+}
+
 /// Applies one plan to one billing period.
 #[derive(Debug, Clone)]
 pub struct Allocator {
@@ -157,6 +168,15 @@ impl Allocator {
         cells: &[String],
     ) -> Result<DataFrame> {
         cells::charges(context, barrier, &self.plan, cells).await
+    }
+
+    /// The cell of each of `charges`, which are those of the billing period, with its days: the
+    /// relation `charge_cells` that the view `charge_targets` reads. Lazy, and nothing is registered.
+    ///
+    /// # Errors
+    /// When a column that the plan reads is missing.
+    pub async fn charge_cells(&self, context: &SessionContext, charges: DataFrame) -> Result<DataFrame> {
+        cells::with_cells(context, &Deferred, charges, &self.plan).await
     }
 
     /// Makes every split again from the written tables `focus_charges`, `driver_quantities` and

@@ -27,6 +27,8 @@ pub enum Layer {
     Check,
     /// An independent computation of a total.
     Control,
+    /// A table that questions may ask and that is computed when they do; nothing is written from it.
+    View,
 }
 
 impl Layer {
@@ -37,6 +39,7 @@ impl Layer {
             "marts" => Some(Self::Mart),
             "checks" => Some(Self::Check),
             "controls" => Some(Self::Control),
+            "views" => Some(Self::View),
             _ => None,
         }
     }

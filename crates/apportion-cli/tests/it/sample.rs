@@ -127,6 +127,36 @@ fn a_rule_that_takes_nothing_and_rules_in_another_order_change_no_byte() {
 }
 
 #[test]
+fn cost_by_charge_and_target_ties_to_both_tables_in_one_select() {
+    let workspace = sample();
+    workspace.run_ok(&["run", "pipelines/sample.yaml"]);
+    let ledgers = ["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"];
+    let sums = ledgers.map(|ledger| format!("sum({ledger})")).join(", ");
+    let ask = |sql: &str| workspace.query("output/sample", sql);
+    for by in ["x_AllocationTargetId, x_Team", "ServiceName, x_Service, x_AllocationRuleId"] {
+        let of = |table: &str| {
+            let columns = format!("x_BillingPeriod, {by}, {sums}");
+            ask(&format!("SELECT {columns} FROM {table} GROUP BY x_BillingPeriod, {by} ORDER BY x_BillingPeriod, {by}"))
+        };
+        assert!(of("charge_targets") == of("allocated_charges"), "{by}");
+    }
+    // no part is without its charges, and no charge is given away in part
+    assert_eq!(ask("SELECT count(*) FROM charge_targets WHERE x_ChargeId IS NULL"), [["0"]]);
+    let open = "SELECT count(*) FROM (SELECT x_ChargeId, sum(EffectiveCost) AS Cost FROM charge_targets GROUP BY 1) t \
+                JOIN focus_charges f ON t.x_ChargeId = f.x_ChargeId WHERE t.Cost <> f.EffectiveCost";
+    assert_eq!(ask(open), [["0"]]);
+    let resources = "SELECT ResourceId, x_AllocationTargetId, sum(EffectiveCost) AS Cost FROM charge_targets \
+                     WHERE x_BillingPeriod = '2026-03' AND ResourceId IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 5";
+    assert_eq!(ask(resources).len(), 5);
+    // where the rules are gone the costs stay, without charges
+    std::fs::remove_file(workspace.path("output/sample/_apportion/certificates/2026-01.json")).expect("certificate");
+    let all = |table: &str| ask(&format!("SELECT x_BillingPeriod, {sums} FROM {table} GROUP BY 1 ORDER BY 1"));
+    assert!(all("charge_targets") == all("allocated_charges"));
+    let without = ask("SELECT DISTINCT x_BillingPeriod FROM charge_targets WHERE x_ChargeId IS NULL");
+    assert_eq!(without, [["2026-01"]]);
+}
+
+#[test]
 fn delta_holds_the_same_rows_as_parquet() {
     let workspace = sample();
     let run = ["run", "pipelines/sample.yaml", "--period", "2026-03"];

@@ -60,7 +60,8 @@ const ONE_DAY: &str = "ClippedEnd <= ClippedStart \
 /// The cells of the charges registered as `focus_charges`.
 pub(super) async fn cells(context: &SessionContext, barrier: &dyn Barrier, plan: &AllocationPlan) -> Result<DataFrame> {
     let step = failed("group charges into cells");
-    let charges = identified(context, barrier, plan, &[]).await?;
+    let charges = context.table("focus_charges").await.map_err(&step)?;
+    let charges = identified(context, barrier, charges, plan, &[]).await?;
     let charges = extend(charges, vec![lit(1_i64).alias("ChargeCount")]).map_err(&step)?;
     let names = group(plan);
     let values = names.iter().map(|name| ident(name).alias(in_cell(name))).collect();
@@ -76,7 +77,8 @@ pub(super) async fn matched_cells(
     plan: &AllocationPlan,
 ) -> Result<DataFrame> {
     let step = failed("group charges into cells");
-    let charges = identified(context, barrier, plan, &[]).await?;
+    let charges = context.table("focus_charges").await.map_err(&step)?;
+    let charges = identified(context, barrier, charges, plan, &[]).await?;
     let charges = extend(charges, vec![lit(1_i64).alias("ChargeCount")]).map_err(&step)?;
     let names = group(plan);
     let matches = ["RuleMatches".to_owned()];
@@ -96,21 +98,44 @@ pub(super) async fn charges(
     cells: &[String],
 ) -> Result<DataFrame> {
     let step = failed("find the charges of a cell");
-    let charges = identified(context, barrier, plan, &["x_ChargeId"]).await?;
+    let charges = context.table("focus_charges").await.map_err(&step)?;
+    let charges = identified(context, barrier, charges, plan, &["x_ChargeId"]).await?;
     let mut columns = vec![identity(plan).map_err(&step)?.alias("CellId"), ident("x_ChargeId").alias("x_ChargeId")];
     columns.extend(Ledger::ALL.map(|ledger| ident(ledger.column()).alias(ledger.column())));
     let wanted = cells.iter().map(|cell| lit(cell.as_str())).collect();
     charges.select(columns).and_then(|charges| charges.filter(ident("CellId").in_list(wanted, false))).map_err(step)
 }
 
+/// Columns of a charge by which people look at it, besides its id.
+const SHOWN: [&str; 5] = ["ResourceId", "ResourceName", "ResourceType", "SkuId", "ChargeDescription"];
+
+/// Each of the given charges that costs something with its cell and days, as `sql/views` reads them.
+pub(super) async fn with_cells(
+    context: &SessionContext,
+    barrier: &dyn Barrier,
+    charges: DataFrame,
+    plan: &AllocationPlan,
+) -> Result<DataFrame> {
+    let step = failed("find the cells of charges");
+    let more: Vec<&str> = SHOWN.iter().copied().chain(["x_ChargeId"]).collect();
+    let charges = identified(context, barrier, charges, plan, &more).await?;
+    let costs = Ledger::ALL.map(Ledger::column);
+    let costing = costs.iter().map(|cost| format!("{cost} <> 0")).collect::<Vec<_>>().join(" or ");
+    let costing = context.parse_sql_expr(&costing, charges.schema()).map_err(&step)?;
+    let mut columns = vec![identity(plan).map_err(&step)?.alias("CellId")];
+    let own = ["x_BillingPeriod", "x_ChargeId", "SpanStart", "SpanEnd"].into_iter().chain(SHOWN).chain(costs);
+    columns.extend(own.map(|name| ident(name).alias(name)));
+    charges.filter(costing).and_then(|charges| charges.select(columns)).map_err(step)
+}
+
 /// The charges with everything that tells cells apart, and the columns `more`.
 async fn identified(
     context: &SessionContext,
     barrier: &dyn Barrier,
+    charges: DataFrame,
     plan: &AllocationPlan,
     more: &[&str],
 ) -> Result<DataFrame> {
-    let charges = context.table("focus_charges").await.map_err(failed("read focus_charges"))?;
     let charges = routed(context, charges, plan, more).map_err(failed("match rules"))?;
     let charges = keyed(context, charges, plan).map_err(failed("find driver keys and days"))?;
     followed(context, barrier, charges, plan).await

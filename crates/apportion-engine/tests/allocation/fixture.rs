@@ -126,6 +126,10 @@ fn charges_batch(charges: &[Charge]) -> RecordBatch {
             ("ChargePeriodEnd", _) => times(charges.iter().map(|charge| charge.end).collect()),
             ("BillingPeriodStart", _) => times(charges.iter().map(|charge| charge.billed.0).collect()),
             ("BillingPeriodEnd", _) => times(charges.iter().map(|charge| charge.billed.1).collect()),
+            ("x_ChargeId", _) => {
+                Arc::new((0..charges.len()).map(|index| Some(format!("charge-{index:04}"))).collect::<StringArray>())
+            }
+            ("x_BillingPeriod", _) => Arc::new(charges.iter().map(|_| Some("2026-01")).collect::<StringArray>()),
             _ if field.data_type() == &DataType::Utf8 => {
                 let values = charges.iter().map(|charge| charge.texts.get(name).map(String::as_str));
                 Arc::new(values.collect::<StringArray>())
@@ -268,6 +272,7 @@ impl<'a> Case<'a> {
         is_made_again(&allocator, &context, &engine.new_context()).await;
         let outcome = Outcome { context, allocator, allocated, days_elsewhere: days, _directory: directory };
         outcome.passes_its_checks().await;
+        outcome.charge_targets().await;
         outcome
     }
 }
@@ -319,6 +324,19 @@ impl Outcome {
             for outcome in graph.run_checks(&self.context, table, &BTreeMap::new()).await.unwrap() {
                 assert!(outcome.passed(), "{}\n{}", outcome.name, outcome.sample);
             }
+        }
+    }
+
+    /// The view `charge_targets` of the written tables, whose parts must add up to the allocated ones.
+    pub(crate) async fn charge_targets(&self) {
+        let charges = self.context.table("focus_charges").await.unwrap();
+        let cells = self.allocator.charge_cells(&self.context, charges).await.unwrap();
+        self.context.register_table("charge_cells", cells.into_view()).unwrap();
+        let parts = self.context.sql("select *, true as \"Dimensions\" from allocated_charges").await.unwrap();
+        self.context.register_table("allocated_parts", parts.into_view()).unwrap();
+        let graph = ModelGraph::embedded().unwrap();
+        for outcome in graph.run_checks(&self.context, "charge_targets", &BTreeMap::new()).await.unwrap() {
+            assert!(outcome.passed(), "{}\n{}", outcome.name, outcome.sample);
         }
     }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests fail by panicking, with the place")]
 
 mod cells;
+mod charge_targets;
 mod elsewhere;
 mod finality;
 mod fixture;

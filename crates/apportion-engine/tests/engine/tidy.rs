@@ -64,7 +64,7 @@ fn files_are_named_and_placed_by_what_they_are() {
         let fits = match model.layer {
             Layer::Staging => model.name.starts_with("stg_") && model.name.contains("__"),
             Layer::Intermediate => model.name.starts_with("int_") && model.name.contains("__"),
-            Layer::Mart => !model.name.contains("__"),
+            Layer::Mart | Layer::View => !model.name.contains("__"),
             Layer::Check | Layer::Control => model.name.contains("__"),
             _ => false,
         };
@@ -114,7 +114,7 @@ fn layers_read_only_what_lies_below_them() {
 fn every_model_serves_a_mart_a_check_or_a_control() {
     let graph = graph();
     let used: BTreeSet<String> = all(&graph)
-        .filter(|model| matches!(model.layer, Layer::Mart | Layer::Check | Layer::Control))
+        .filter(|model| matches!(model.layer, Layer::Mart | Layer::Check | Layer::Control | Layer::View))
         .flat_map(|model| {
             let inputs = model.inputs.iter().flat_map(|input| graph.transitive(input));
             inputs.chain([model.name.clone()]).collect::<Vec<_>>()
