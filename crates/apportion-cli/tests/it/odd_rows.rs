@@ -43,8 +43,11 @@ struct Month {
     billed: BTreeMap<&'static str, i64>,
 }
 
+/// Draws a month.
+type Draw = fn(&mut Random) -> Month;
+
 /// Kinds of bills, and what draws a month of each.
-const BILLS: [(&str, fn(&mut Random) -> Month); 4] = [
+const BILLS: [(&str, Draw); 4] = [
     ("aws_cur_2", aws::month),
     ("gcp_billing_export", google::month),
     ("azure_cost_management", azure::month),
