@@ -10,6 +10,7 @@
 //! - `identity`: what identifies the values that models compute.
 //! - `seeds`: reviewed reference tables, and the rows a pipeline adds to them.
 //! - [`contract`]: what a result must look like, checked before execution.
+//! - `decimal_round`: rounded amounts have one type from planning to execution.
 //! - [`checks`]: queries that must return no rows.
 //! - [`fault`]: DataFusion's errors as the workspace's.
 //! - [`sql_depth`]: how deep SQL that a person wrote may be.
@@ -18,6 +19,7 @@
 pub mod allocation;
 pub mod checks;
 pub mod contract;
+mod decimal_round;
 pub mod fault;
 pub mod graph;
 mod identity;

@@ -12,8 +12,10 @@ use apportion_spec::{Error, ErrorKind, Result};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool, UnboundedMemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use crate::decimal_round;
 use crate::fault::from_datafusion;
 use crate::udf;
 use crate::work_folder::{SPILL_PREFIX, WorkFolder};
@@ -115,7 +117,13 @@ impl Engine {
     }
 
     fn context_with(&self, config: SessionConfig) -> SessionContext {
-        let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(Arc::clone(&self.runtime))
+            .with_default_features()
+            .with_analyzer_rules(decimal_round::analyzer_rules())
+            .build();
+        let context = SessionContext::new_with_state(state);
         udf::register_all(&context);
         context
     }

@@ -19,6 +19,20 @@ fn ask(workspace: &Workspace, format: &str, sql: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
+#[test]
+fn rounded_amounts_compare_with_numbers() {
+    let workspace = published();
+    let sum = |sql: &str| ask(&workspace, "csv", sql).lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    let rounded = sum("SELECT count(*) FROM focus_charges WHERE round(EffectiveCost, 2) > 1");
+    assert_eq!(rounded, sum("SELECT count(*) FROM focus_charges WHERE EffectiveCost >= 1.005"));
+    assert_ne!(rounded, ["0"]);
+    let having = "SELECT ServiceName, round(sum(EffectiveCost), 2) AS Cost FROM focus_charges GROUP BY 1";
+    assert_eq!(
+        sum(&format!("{having} HAVING round(sum(EffectiveCost), 2) > 0.5 ORDER BY 1")),
+        sum(&format!("SELECT * FROM ({having}) WHERE Cost >= 0.51 ORDER BY 1"))
+    );
+}
+
 /// The most memory that a process held, in bytes.
 fn peak(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
