@@ -39,6 +39,7 @@ mod inherit;
 mod model;
 mod plan;
 mod recompute;
+mod refused;
 mod relations;
 mod report;
 mod stages;
@@ -118,7 +119,8 @@ impl Allocator {
     /// # Errors
     /// When the table is missing, or its charges cannot be read.
     pub async fn days_elsewhere(&self, context: &SessionContext) -> Result<Vec<NaiveDate>> {
-        elsewhere::days(context, &self.plan, self.period).await
+        let days = elsewhere::days(context, &self.plan, self.period).await;
+        self.explained(context, days).await
     }
 
     /// Allocates the charges of the period.
@@ -126,7 +128,8 @@ impl Allocator {
     /// # Errors
     /// When a table is missing, a model does not plan, or computing an intermediate result fails.
     pub async fn allocate(&self, context: &SessionContext, barrier: &dyn Barrier) -> Result<Allocated> {
-        stages::run(context, barrier, &self.plan, self.period).await
+        let allocated = stages::run(context, barrier, &self.plan, self.period).await;
+        self.explained(context, allocated).await
     }
 
     /// Relates allocated cost to business quantities. Needs the table `allocated_charges` (the
@@ -167,7 +170,8 @@ impl Allocator {
         barrier: &dyn Barrier,
         cells: &[String],
     ) -> Result<DataFrame> {
-        cells::charges(context, barrier, &self.plan, cells).await
+        let charges = cells::charges(context, barrier, &self.plan, cells).await;
+        self.explained(context, charges).await
     }
 
     /// The cell of each of `charges`, which are those of the billing period, with its days: the
@@ -185,6 +189,15 @@ impl Allocator {
     /// # Errors
     /// As [`Self::allocate`].
     pub async fn recompute(&self, context: &SessionContext, barrier: &dyn Barrier) -> Result<Recomputed> {
-        recompute::run(context, barrier, &self.plan).await
+        let recomputed = recompute::run(context, barrier, &self.plan).await;
+        self.explained(context, recomputed).await
+    }
+
+    /// Whatever failed, with expression, charge and value where an expression of the pipeline is the reason.
+    async fn explained<T>(&self, context: &SessionContext, result: Result<T>) -> Result<T> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(error) => Err(refused::explain(context, &self.plan, error).await),
+        }
     }
 }

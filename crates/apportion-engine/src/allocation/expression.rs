@@ -7,16 +7,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use apportion_spec::did_you_mean;
+use arrow::array::{RecordBatch, new_null_array};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DataFusionError, Result as PlanResult, SchemaError};
 use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, Volatility, cast, ident};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::physical_plan::PhysicalExpr;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, visit_expressions};
 
+use super::refused::reason;
+use crate::decimal_round;
 use crate::sql_depth::refuse_too_deep;
 
 /// What an expression has to be.
@@ -65,10 +72,11 @@ impl Names {
         let parsed = self.resolve(parsed).map_err(|error| self.explain(&error))?;
         row_local(&parsed)?;
         let planned = self.schema(self.dimensions.values()).map_err(|error| error.to_string())?;
-        let typed = context
-            .create_physical_expr(parsed.clone(), &planned)
-            .and_then(|typed| typed.data_type(planned.as_arrow()))
-            .map_err(|error| self.explain(&error))?;
+        let parsed = decimal_round::settle(parsed).map_err(|error| self.explain(&error))?;
+        let computed = computable(context, parsed.clone(), &planned).map_err(|error| self.explain(&error))?;
+        let typed = computed.data_type(planned.as_arrow()).map_err(|error| self.explain(&error))?;
+        // What fails for a charge without any value fails for every charge, and needs no data to be told.
+        evaluate_on_nothing(computed.as_ref(), planned.as_arrow()).map_err(|error| self.explain(&error))?;
         match wanted {
             Wanted::Condition if typed == DataType::Boolean => Ok(parsed),
             Wanted::Condition => Err(format!("expected a condition, found {}", described(&typed))),
@@ -106,12 +114,31 @@ impl Names {
                 }
                 other => other.to_string(),
             },
+            error @ DataFusionError::ArrowError(..) => format!("cannot be computed: {}", reason(error)),
             other => {
                 let text = other.strip_backtrace();
                 text.lines().next().unwrap_or_default().to_owned()
             }
         }
     }
+}
+
+/// An expression that can be computed for batches of this schema. Some functions only exist once it is simplified.
+pub(super) fn computable(
+    context: &SessionContext,
+    expression: Expr,
+    schema: &DFSchema,
+) -> PlanResult<Arc<dyn PhysicalExpr>> {
+    let simplifier = ExprSimplifier::new(SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build());
+    let simplified = simplifier.simplify(simplifier.coerce(expression, schema)?)?;
+    context.create_physical_expr(simplified, schema)
+}
+
+fn evaluate_on_nothing(computed: &dyn PhysicalExpr, schema: &Schema) -> PlanResult<()> {
+    let nullable: Vec<Field> = schema.fields().iter().map(|it| it.as_ref().clone().with_nullable(true)).collect();
+    let nothing = nullable.iter().map(|field| new_null_array(field.data_type(), 1)).collect();
+    computed.evaluate(&RecordBatch::try_new(Arc::new(Schema::new(nullable)), nothing)?)?;
+    Ok(())
 }
 
 fn is_text(found: &DataType) -> bool {

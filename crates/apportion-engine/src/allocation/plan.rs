@@ -48,7 +48,20 @@ pub struct AllocationPlan {
     pub(super) followers: Followers,
     /// Unit metrics.
     pub(super) metrics: Vec<MetricPlan>,
+    /// Where each expression stands and what it is, for messages.
+    pub(super) places: BTreeMap<Written, String>,
     conflicts: Vec<RuleConflict>,
+}
+
+/// An expression that somebody wrote.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Written {
+    /// A dimension, by its column.
+    Dimension(String),
+    /// The condition of a rule.
+    When(String),
+    /// The target of a rule.
+    To(String),
 }
 
 /// A unit metric with its columns.
@@ -89,7 +102,7 @@ impl AllocationPlan {
         let Some(allocation) = &pipeline.allocation else {
             return Err(Error::new(ErrorKind::Config, format!("{file}: the pipeline has no `allocation`")));
         };
-        let mut planner = Planner::new(context, pipeline, allocation);
+        let mut planner = Planner::new(context, file, pipeline, allocation);
         let plan = planner.plan();
         if planner.mistakes.is_empty() {
             return Ok(plan);
@@ -146,19 +159,22 @@ impl AllocationPlan {
 
 struct Planner<'a> {
     context: &'a SessionContext,
+    file: &'a str,
     pipeline: &'a Pipeline,
     allocation: &'a Allocation,
     names: Names,
     match_sets: Vec<Vec<String>>,
+    places: BTreeMap<Written, String>,
     mistakes: Vec<(Option<Place>, String)>,
 }
 
 impl<'a> Planner<'a> {
-    fn new(context: &'a SessionContext, pipeline: &'a Pipeline, allocation: &'a Allocation) -> Self {
+    fn new(context: &'a SessionContext, file: &'a str, pipeline: &'a Pipeline, allocation: &'a Allocation) -> Self {
         let dimensions: BTreeMap<String, String> =
             pipeline.dimensions.iter().map(|dimension| (dimension.name.clone(), dimension.column.clone())).collect();
         let names = Names::new(catalog().focus().schema(), dimensions);
-        Self { context, pipeline, allocation, names, match_sets: Vec::new(), mistakes: Vec::new() }
+        let (match_sets, places, mistakes) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self { context, file, pipeline, allocation, names, match_sets, places, mistakes }
     }
 
     fn plan(&mut self) -> AllocationPlan {
@@ -203,6 +219,7 @@ impl<'a> Planner<'a> {
             match_sets: std::mem::take(&mut self.match_sets),
             followers: self.allocation.followers.clone(),
             metrics: self.metrics(),
+            places: std::mem::take(&mut self.places),
             conflicts,
         }
     }
@@ -212,6 +229,8 @@ impl<'a> Planner<'a> {
         let names = Names::new(catalog().focus().schema(), BTreeMap::new());
         let mut planned = Vec::new();
         for dimension in &self.pipeline.dimensions {
+            let place = format!("{}:{}: dimension `{}`", self.file, dimension.expression.place, dimension.name);
+            self.places.insert(Written::Dimension(dimension.column.clone()), place);
             match names.plan(self.context, &dimension.expression.text, Wanted::Text) {
                 // an empty tag says nothing, as in telemetry
                 Ok(expression) => planned.push((dimension.column.clone(), nullif(expression, lit("")))),

@@ -108,7 +108,7 @@ impl Charge {
     }
 }
 
-fn charges_batch(charges: &[Charge]) -> RecordBatch {
+pub(crate) fn charges_batch(charges: &[Charge]) -> RecordBatch {
     let contract = catalog().focus().schema();
     let mut fields = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();

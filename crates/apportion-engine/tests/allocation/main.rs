@@ -11,4 +11,5 @@ mod inherited;
 mod laws;
 mod methods;
 mod plans;
+mod refused;
 mod unit_economics;

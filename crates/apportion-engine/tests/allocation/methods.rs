@@ -388,3 +388,14 @@ async fn the_first_rule_wins_and_the_report_says_who_else_matched() {
         ]
     );
 }
+
+#[tokio::test]
+async fn rules_and_dimensions_may_round_amounts() {
+    let rules = "allocation:\n  target: customer\n  rules:\n\
+         \x20   - { id: large, when: \"round(EffectiveCost, 2) > 1\", method: direct, to: \"'large'\" }\n\
+         \x20   - { id: exact, when: \"round(EffectiveCost, 2) = 0.13\", method: direct, to: \"'exact'\" }\n";
+    let charges =
+        ["1.004", "1.005", "0.125", "0.124"].map(|cost| charge("2026-01-05", cost, &[("tag:service", "api")])).to_vec();
+    let outcome = Case::new(rules, charges, vec![]).run().await;
+    assert_eq!(outcome.by_target().await, ["exact - 0.125", "large - 1.005", "unallocated no_rule_matched 1.128"]);
+}

@@ -59,6 +59,28 @@ fn a_rule_looks_at_one_charge_and_at_nothing_else() {
 }
 
 #[test]
+fn what_fails_for_every_charge_is_told_without_one() {
+    for (when, expected) in [
+        ("10 / 0 > 1", "rule `one`, `when`: cannot be computed: division by zero"),
+        (
+            "cast('x' as int) = 1",
+            "rule `one`, `when`: cannot be computed: Cannot cast string 'x' to value of Int32 type",
+        ),
+    ] {
+        let found = mistakes(&format!("    - {{ id: one, when: \"{when}\", method: direct, to: customer }}\n"));
+        assert_eq!(found, [expected], "{when}");
+    }
+}
+
+#[test]
+fn rounded_amounts_compare_with_numbers() {
+    for when in ["round(BilledCost, 2) > 1", "round(EffectiveCost, 1 + 1) in (1, 2.5)", "round(ListUnitPrice, 4) < 1e3"]
+    {
+        plan(&format!("    - {{ id: one, when: \"{when}\", method: direct, to: customer }}\n")).unwrap();
+    }
+}
+
+#[test]
 fn tags_and_dimensions_may_be_used_in_any_expression() {
     let rules = "    - { id: one, when: \"tag('team') = 'x' and tag(Tags, 'a b') is null and BilledCost > 0.5\", method: direct, to: \"coalesce(customer, tag('owner'), 'nobody')\" }\n\
         \x20   - { id: two, when: \"ServiceName like 'Amazon%' and service in ('a', 'b')\", method: direct, to: upper(service) }\n";

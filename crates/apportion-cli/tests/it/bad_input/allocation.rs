@@ -1,8 +1,9 @@
 //! Bad rules: what is refused before anything is read, and what allocates less than was meant.
 
-use apportion_testkit::fixture::{ColumnType, ExportBuilder};
+use apportion_testkit::fixture::{ColumnType, ExportBuilder, Value};
 
 use super::{aws, outcome};
+use crate::support::Workspace;
 
 fn extra(rules: &str) -> String {
     let telemetry = |name: &str| {
@@ -24,7 +25,7 @@ fn refused(rules: &str) -> String {
 }
 
 /// Runs over telemetry of which `requests` has one row of a quantity and `cpu` none of the month.
-fn allocated(rules: &str, quantity: i64) -> String {
+fn ran(rules: &str, quantity: i64) -> (Workspace, String) {
     let workspace = aws::workspace(&aws::good(), &extra(rules));
     let measured = |time: &str, quantity: i64| {
         ExportBuilder::new()
@@ -37,6 +38,12 @@ fn allocated(rules: &str, quantity: i64) -> String {
     workspace.write("requests/one.parquet", &measured("2026-01-05T10:00:00Z", quantity));
     workspace.write("cpu/one.parquet", &measured("2025-01-05T10:00:00Z", 1));
     let told = outcome(&workspace, &[]);
+    (workspace, told)
+}
+
+/// The same, with what every target got.
+fn allocated(rules: &str, quantity: i64) -> String {
+    let (workspace, told) = ran(rules, quantity);
     let sql = "SELECT x_AllocationTargetId, x_AllocationReason, sum(EffectiveCost) FROM allocated_charges GROUP BY ALL ORDER BY 1, 2";
     let rows = workspace.query("tables", sql).iter().map(|row| row.join(" | ")).collect::<Vec<_>>();
     format!("{told}\n\n{}", rows.join("\n"))
@@ -50,6 +57,60 @@ fn expressions_name_their_place_and_the_nearest_column() {
                  - { id: text, when: ServiceName, method: direct, to: customer }\n";
     let workspace = aws::workspace(&aws::good(), rules);
     insta::assert_snapshot!(workspace.transcript(&["run", "pipeline.yaml"]));
+}
+
+#[test]
+fn an_expression_that_fails_for_a_charge_names_rule_charge_and_value() {
+    let (_, told) =
+        ran("    - { id: sized, when: \"cast(ServiceName as int) > 1\", method: direct, to: customer }\n", 5);
+    assert!(told.starts_with("exit code 1\n"), "{told}");
+    for part in [
+        "rule `sized`, `when`: Cannot cast string '",
+        "in `CAST(ServiceName AS INTEGER)`, where `ServiceName` is '",
+        "`TRY_CAST(ServiceName AS INTEGER)` is NULL there (charge: ",
+        "source: bill, table: focus_charges",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
+fn rounded_amounts_compare_in_rules() {
+    let told = allocated(
+        "    - id: small\n      when: round(EffectiveCost, 2) > 1\n      method: direct\n      \
+         to: case when round(EffectiveCost, 1) = 1.5 then 'small' else 'large' end\n",
+        5,
+    );
+    assert!(told.ends_with("small |  | 1.500000000000"), "{told}");
+}
+
+#[test]
+fn a_driver_matches_a_value_of_any_characters() {
+    let value = "a\u{8}b\u{c}\u{1}\"\\é";
+    let tags = Value::from([("user_service", value)]);
+    let builder = ExportBuilder::cur2().default_value("resource_tags", tags);
+    let export = aws::line(builder.default_value("line_item_unblended_cost", Value::Number(1.5))).parquet().to_vec();
+    let workspace = aws::workspace(
+        &export,
+        "telemetry:\n  requests: { location: requests/, time: ts, quantity: n, unit: Requests, target: customer, \
+         match: { service: service } }\ndimensions:\n  service: tag('service')\nallocation:\n  target: customer\n  \
+         rules:\n    - { id: all, method: proportional, driver: requests }\n",
+    );
+    let measured = ExportBuilder::new()
+        .column("ts", ColumnType::Micros)
+        .column("n", ColumnType::Integer)
+        .column("service", ColumnType::Text)
+        .column("customer", ColumnType::Text)
+        .row([
+            ("ts", "2026-01-05T10:00:00Z".into()),
+            ("n", 3.into()),
+            ("service", value.into()),
+            ("customer", "acme".into()),
+        ]);
+    workspace.write("requests/one.parquet", &measured.parquet());
+    outcome(&workspace, &[]);
+    let sql = "SELECT x_AllocationTargetId, x_AllocationReason, EffectiveCost FROM allocated_charges";
+    assert_eq!(workspace.query("tables", sql), [["acme", "", "1.500000000000"]]);
 }
 
 #[test]

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use apportion_spec::pipeline::{Activity, EvenOver, Fallback, Method, Part, Place, Rule, Share};
+use apportion_spec::pipeline::{Activity, EvenOver, Fallback, Located, Method, Part, Place, Rule, Share};
 use datafusion::logical_expr::Expr;
 
-use super::{Planner, RESERVED_TARGETS, Wanted};
+use super::{Planner, RESERVED_TARGETS, Wanted, Written};
 
 /// Where the weights of a pool come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,10 +115,7 @@ impl RulePlan {
 
 impl Planner<'_> {
     pub(super) fn rule(&mut self, stage: &str, rule: &Rule) -> RulePlan {
-        let when = rule
-            .when
-            .as_ref()
-            .and_then(|text| self.expression(&rule.id, "when", &text.text, text.place, Wanted::Condition));
+        let when = rule.when.as_ref().and_then(|text| self.expression(&rule.id, "when", text, Wanted::Condition));
         let mut plan = RulePlan {
             stage: stage.to_owned(),
             id: rule.id.clone(),
@@ -132,7 +129,7 @@ impl Planner<'_> {
             fallback: rule.fallback.iter().copied().take_while(|one| *one != Fallback::Unallocated).collect(),
         };
         match &rule.method {
-            Method::Direct { to } => plan.to = self.expression(&rule.id, "to", &to.text, to.place, Wanted::Text),
+            Method::Direct { to } => plan.to = self.expression(&rule.id, "to", to, Wanted::Text),
             Method::Proportional { parts } => self.proportional(&mut plan, parts),
             Method::ProportionalToCost { ledger } => {
                 if !rule.fallback.is_empty() {
@@ -164,11 +161,14 @@ impl Planner<'_> {
         plan
     }
 
-    fn expression(&mut self, rule: &str, key: &str, text: &str, place: Place, wanted: Wanted) -> Option<Expr> {
-        match self.names.plan(self.context, text, wanted) {
+    fn expression(&mut self, rule: &str, key: &str, located: &Located, wanted: Wanted) -> Option<Expr> {
+        let written = if key == "to" { Written::To(rule.to_owned()) } else { Written::When(rule.to_owned()) };
+        let subject = format!("rule `{rule}`, `{key}`");
+        self.places.insert(written, format!("{}:{}: {subject}", self.file, located.place));
+        match self.names.plan(self.context, &located.text, wanted) {
             Ok(planned) => Some(planned),
             Err(message) => {
-                self.mistakes.push((Some(place), format!("rule `{rule}`, `{key}`: {message}")));
+                self.mistakes.push((Some(located.place), format!("{subject}: {message}")));
                 None
             }
         }
