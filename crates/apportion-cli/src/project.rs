@@ -302,7 +302,6 @@ fn usable(folder: &Path) -> Result<PathBuf> {
 }
 
 /// Lower-case hexadecimal text.
-#[must_use]
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    ::hex::encode(bytes)
 }

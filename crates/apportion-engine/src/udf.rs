@@ -8,7 +8,6 @@ mod apportion;
 mod column;
 mod credits;
 mod days;
-mod decimal_text;
 mod exact;
 mod flat_json;
 mod function;

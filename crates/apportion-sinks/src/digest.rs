@@ -50,5 +50,5 @@ pub(crate) fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 
 /// Lower-case hexadecimal text.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    ::hex::encode(bytes)
 }

@@ -3,12 +3,15 @@
 //! Pure vocabulary: no I/O, no clock, no DataFusion. Everything else in the workspace meets in
 //! these types. A pipeline document is parsed, checked as a whole (all mistakes are reported
 //! together, each with line and column) and turned into types whose constructors make wrong
-//! states impossible.
+//! states impossible. What sources and engine must read or write alike ([`decimal_text`],
+//! [`match_key`]) is here, once.
 
+pub mod decimal_text;
 mod document;
 mod error;
 mod kept;
 pub mod location;
+pub mod match_key;
 mod period;
 pub mod pipeline;
 pub mod printable;

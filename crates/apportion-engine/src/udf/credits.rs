@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use apportion_spec::decimal_text::{amount_of_double, residual_of_double};
 use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, ListArray, StringBuilder};
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{Result, exec_err};
 
 use super::column::TextColumn;
-use super::decimal_text::{amount_of_double, residual_of_double};
 use super::exact::{Inexact, fits};
 use super::flat_json;
 use super::function::{Argument, Arguments, Function, MONEY, Nullability, RESIDUAL};

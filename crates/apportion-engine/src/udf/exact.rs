@@ -14,44 +14,14 @@
     clippy::float_cmp
 )]
 
-use std::fmt;
-
+pub(crate) use apportion_spec::decimal_text::{Inexact, fits};
 use arrow::datatypes::i256;
-
-/// The largest unscaled value of a decimal with 38 digits.
-pub(crate) const MAX_UNSCALED: i128 = 99_999_999_999_999_999_999_999_999_999_999_999_999;
 
 /// 10^12, one unit of a weight.
 const WEIGHT_UNIT: i128 = 1_000_000_000_000;
 
 /// 10^18, the factor between a price and a whole unit.
 const PRICE_UNIT: i128 = 1_000_000_000_000_000_000;
-
-/// Why an exact operation has no result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Inexact {
-    /// The result needs more than 38 digits.
-    Overflow,
-    /// The value is NaN or infinite.
-    NotFinite,
-    /// The weights of a split are not `0 <= before <= upto <= total` with `total > 0`.
-    Weights,
-}
-
-impl fmt::Display for Inexact {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Overflow => "the result does not fit a decimal of 38 digits",
-            Self::NotFinite => "the value is not a finite number",
-            Self::Weights => "weights must satisfy 0 <= before <= upto <= total and total must be positive",
-        })
-    }
-}
-
-/// Returns `value` when 38 digits hold it.
-pub(crate) fn fits(value: i128) -> Result<i128, Inexact> {
-    if (-MAX_UNSCALED..=MAX_UNSCALED).contains(&value) { Ok(value) } else { Err(Inexact::Overflow) }
-}
 
 /// An unscaled decimal of `from` decimals as one of `to` decimals, rounded half away from zero.
 pub(crate) fn rescale(unscaled: i128, from: i64, to: i64) -> Result<i128, Inexact> {

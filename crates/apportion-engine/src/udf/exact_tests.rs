@@ -5,6 +5,7 @@ use num_bigint::BigInt;
 use proptest::prelude::*;
 
 use super::*;
+use apportion_spec::decimal_text::MAX_UNSCALED;
 
 /// 10^24 units of 10^-12: a million million.
 const HUGE: i128 = 1_000_000_000_000_000_000_000_000;

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+pub(crate) use apportion_spec::match_key::write_string;
+
 /// The value of `key` in a JSON object: a string without its quotes, any other value as written,
 /// `None` for `null`, for a missing key and for text that is not an object.
 pub(crate) fn find<'a>(json: &'a str, key: &str) -> Option<Cow<'a, str>> {
@@ -21,34 +23,6 @@ pub(crate) fn find<'a>(json: &'a str, key: &str) -> Option<Cow<'a, str>> {
         // A closing brace or anything unexpected ends the search.
         scanner.expect(b',')?;
     }
-}
-
-/// Appends `value` as a JSON string.
-pub(crate) fn write_string(out: &mut String, value: &str) {
-    out.push('"');
-    let mut rest = value;
-    while let Some(position) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
-        let (plain, special) = rest.split_at(position);
-        out.push_str(plain);
-        let mut characters = special.chars();
-        match characters.next() {
-            Some('"') => out.push_str("\\\""),
-            Some('\\') => out.push_str("\\\\"),
-            Some('\n') => out.push_str("\\n"),
-            Some('\r') => out.push_str("\\r"),
-            Some('\t') => out.push_str("\\t"),
-            Some(control) => {
-                out.push_str("\\u00");
-                let code = u32::from(control);
-                out.push(char::from_digit(code >> 4, 16).unwrap_or('0'));
-                out.push(char::from_digit(code & 0x0f, 16).unwrap_or('0'));
-            }
-            None => {}
-        }
-        rest = characters.as_str();
-    }
-    out.push_str(rest);
-    out.push('"');
 }
 
 /// A JSON string between its quotes.

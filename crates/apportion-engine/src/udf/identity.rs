@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::buffer::{Buffer, OffsetBuffer};
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use sha2::{Digest, Sha256};
 
 use super::column::TextColumn;
@@ -17,7 +17,6 @@ use super::function::{Argument, Arguments, Function, Nullability};
 
 /// Bytes of the digest that are kept.
 const KEPT_BYTES: usize = 16;
-const HEX: [u8; 16] = *b"0123456789abcdef";
 
 /// The functions of this file.
 pub(super) fn functions() -> Vec<Function> {
@@ -37,15 +36,16 @@ fn kernel(arguments: &Arguments<'_>) -> Result<ArrayRef> {
     let columns = arguments.values().iter().map(TextColumn::of).collect::<Result<Vec<_>>>()?;
     let mut bytes = Vec::with_capacity(arguments.rows.saturating_mul(KEPT_BYTES * 2));
     let mut message = Vec::with_capacity(512);
+    let mut id = [0_u8; KEPT_BYTES * 2];
     for row in 0..arguments.rows {
         message.clear();
         for column in &columns {
             frame(&mut message, column.get(row));
         }
-        for byte in Sha256::digest(&message).into_iter().take(KEPT_BYTES) {
-            bytes.push(hex_digit(byte >> 4));
-            bytes.push(hex_digit(byte & 0x0f));
-        }
+        let digest = Sha256::digest(&message);
+        let kept = digest.get(..KEPT_BYTES).unwrap_or_default();
+        hex::encode_to_slice(kept, &mut id).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        bytes.extend_from_slice(&id);
     }
     let offsets = OffsetBuffer::from_repeated_length(KEPT_BYTES * 2, arguments.rows);
     Ok(Arc::new(StringArray::try_new(offsets, Buffer::from_vec(bytes), None)?))
@@ -65,8 +65,4 @@ fn frame(message: &mut Vec<u8>, value: Option<&str>) {
     }
     message.push(length as u8);
     message.extend_from_slice(value.as_bytes());
-}
-
-fn hex_digit(value: u8) -> u8 {
-    HEX.get(usize::from(value)).copied().unwrap_or(b'0')
 }

@@ -8,12 +8,12 @@
 
 use std::sync::Arc;
 
+use apportion_spec::decimal_text::{DecimalText, MONEY_SCALE, PRICE_SCALE, without_debris};
 use arrow::array::{ArrayRef, Decimal128Array};
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err, internal_err};
 
 use super::column::{DecimalColumn, TextColumn};
-use super::decimal_text::{DecimalText, MONEY_SCALE, PRICE_SCALE, without_debris};
 use super::exact::{Inexact, divide_round, multiply_round};
 use super::function::{Argument, Arguments, Function, MONEY, Nullability, PRICE, RESIDUAL};
 use super::numbers::{Form, convert};

@@ -13,14 +13,14 @@
     clippy::float_cmp
 )]
 
+use apportion_spec::decimal_text::{
+    DecimalText, MONEY_SCALE, PRICE_SCALE, RESIDUAL_SCALE, double_at_scale, residual_of_double, without_debris,
+};
 use arrow::array::{ArrayRef, Decimal128Array};
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err};
 
 use super::column::{DecimalColumn, DoubleColumn, TextColumn};
-use super::decimal_text::{
-    DecimalText, MONEY_SCALE, PRICE_SCALE, RESIDUAL_SCALE, double_at_scale, residual_of_double, without_debris,
-};
 use super::exact::{Inexact, rescale};
 use super::function::{Argument, Arguments, Function, MONEY, Nullability, PRICE, RESIDUAL};
 use super::money::finish;

@@ -1,13 +1,13 @@
 //! `telemetry_match_key(value, …)`: match values as one JSON array of strings, `null` for missing.
 //!
-//! Charges get the same text from the same values, so one comparison matches any number of columns
-//! and no separator can be part of a value.
+//! Charges get the same text from the same values, by the same function: see [`apportion_spec::match_key`].
 
 use std::sync::Arc;
 
+use apportion_spec::match_key;
 use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
 use arrow::datatypes::DataType;
-use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -40,18 +40,19 @@ impl ScalarUDFImpl for MatchKey {
         if columns.len() != arrays.len() {
             return exec_err!("telemetry_match_key takes string columns");
         }
-        let mut keys = StringBuilder::new();
-        for row in 0..args.number_rows {
-            keys.append_value(key(&columns, row)?);
-        }
-        Ok(ColumnarValue::Array(Arc::new(keys.finish()) as ArrayRef))
+        Ok(ColumnarValue::Array(Arc::new(keys(&columns, args.number_rows)) as ArrayRef))
     }
 }
 
-fn key(columns: &[&StringArray], row: usize) -> Result<String> {
-    let values: Vec<Option<&str>> =
-        columns.iter().map(|column| column.is_valid(row).then(|| column.value(row))).collect();
-    serde_json::to_string(&values).map_err(|error| DataFusionError::External(Box::new(error)))
+fn keys(columns: &[&StringArray], rows: usize) -> StringArray {
+    let mut keys = StringBuilder::new();
+    let mut key = String::new();
+    for row in 0..rows {
+        key.clear();
+        match_key::write(&mut key, columns.iter().map(|column| column.is_valid(row).then(|| column.value(row))));
+        keys.append_value(&key);
+    }
+    keys.finish()
 }
 
 #[cfg(test)]
@@ -60,10 +61,10 @@ mod tests {
 
     #[test]
     fn values_keep_their_places_and_quotes() {
-        let service = StringArray::from(vec![Some("a\"b"), None]);
-        let region = StringArray::from(vec![Some("eu"), Some("eu")]);
-        let columns = [&service, &region];
-        assert_eq!(key(&columns, 0).unwrap(), r#"["a\"b","eu"]"#);
-        assert_eq!(key(&columns, 1).unwrap(), r#"[null,"eu"]"#);
+        let service: ArrayRef = Arc::new(StringArray::from(vec![Some("a\"b"), None, Some("\u{8}\u{c}\u{1f}é")]));
+        let region: ArrayRef = Arc::new(StringArray::from(vec!["eu", "eu", ""]));
+        let keys = keys(&[service.as_string::<i32>(), region.as_string::<i32>()], 3);
+        let keys: Vec<Option<&str>> = keys.iter().collect();
+        assert_eq!(keys, [r#"["a\"b","eu"]"#, r#"[null,"eu"]"#, "[\"\\u0008\\u000c\\u001fé\",\"\"]"].map(Some));
     }
 }

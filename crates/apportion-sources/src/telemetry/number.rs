@@ -1,10 +1,11 @@
 //! `quantity_from_double(double)`: a double as the decimal a person would write for it.
 //!
-//! Multiplying by ten to the twelfth carries the double's binary noise into the decimal; the
-//! shortest text that reads back as the same double does not. Rounded half away from zero.
+//! Multiplying by ten to the twelfth carries the double's binary noise into the decimal; the shortest text that
+//! reads back as the same double does not. It is the conversion that bills are read with.
 
 use std::sync::Arc;
 
+use apportion_spec::decimal_text::amount_of_double;
 use arrow::array::{ArrayRef, AsArray, Decimal128Builder};
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{DataFusionError, Result, exec_err};
@@ -12,8 +13,8 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 
 use super::{QUANTITY_PRECISION, QUANTITY_SCALE};
 
-/// Decimals kept.
-const SCALE: usize = 12;
+/// 10^37: one digit is kept in reserve for sums.
+const LIMIT: u128 = 10_000_000_000_000_000_000_000_000_000_000_000_000;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct DecimalFromDouble {
@@ -55,18 +56,10 @@ impl ScalarUDFImpl for DecimalFromDouble {
 
 /// The double in units of its twelfth decimal.
 fn decimal(double: f64) -> Result<i128> {
-    let text = double.to_string();
-    let unsigned = text.strip_prefix('-').unwrap_or(&text);
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let kept = fraction.get(..SCALE).unwrap_or(fraction);
-    let rounds_up = fraction.as_bytes().get(SCALE).is_some_and(|digit| *digit >= b'5');
-    let digits = format!("{whole}{kept:0<SCALE$}");
-    // Text such as `NaN` or `inf` fails here, and so does a number too long to hold.
-    let units = digits.parse::<i128>().ok().filter(|_| digits.trim_start_matches('0').len() < 38);
-    let Some(units) = units.map(|units| units + i128::from(rounds_up)) else {
-        return Err(DataFusionError::Execution(format!("`{double}` is not a quantity that can be kept")));
-    };
-    Ok(if text.starts_with('-') { -units } else { units })
+    match amount_of_double(double) {
+        Ok(units) if units.unsigned_abs() < LIMIT => Ok(units),
+        _ => Err(DataFusionError::Execution(format!("`{double}` is not a quantity that can be kept"))),
+    }
 }
 
 #[cfg(test)]

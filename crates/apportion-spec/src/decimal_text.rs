@@ -3,7 +3,8 @@
 //! A bill's double `0.1` means the decimal 0.1, not the binary number nearest to it, so doubles
 //! are converted by the shortest text that reads back as the same double. Digits are taken from
 //! the text by position and never pass through floating point; the one shortcut that does is
-//! proven below. The trap avoided: Arrow's own string parser refuses `2e-7`.
+//! proven below. Bills and telemetry are read by the same functions. The traps avoided: Arrow's own
+//! string parser refuses `2e-7`, and two conversions of one double that differ in the last digit.
 #![deny(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
@@ -13,24 +14,54 @@
     clippy::float_cmp
 )]
 
-use std::fmt::Write as _;
-
-use super::exact::{Inexact, fits};
+use std::fmt::{self, Write as _};
 
 /// Decimals of a stored amount.
-pub(crate) const MONEY_SCALE: i64 = 12;
+pub const MONEY_SCALE: i64 = 12;
 /// Decimals of a price.
-pub(crate) const PRICE_SCALE: i64 = 18;
+pub const PRICE_SCALE: i64 = 18;
 /// Decimals of a recorded residual.
-pub(crate) const RESIDUAL_SCALE: i64 = 36;
+pub const RESIDUAL_SCALE: i64 = 36;
 /// 10^24: one unit of an amount, counted in units of a residual.
 const MONEY_IN_RESIDUALS: i128 = 1_000_000_000_000_000_000_000_000;
 /// Integers below this have at most 15 digits, which every double tells apart.
 const EXACT_DIGITS: f64 = 1e15;
 
+/// The largest unscaled value of a decimal with 38 digits.
+pub const MAX_UNSCALED: i128 = 99_999_999_999_999_999_999_999_999_999_999_999_999;
+
+/// Why an exact operation has no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inexact {
+    /// The result needs more than 38 digits.
+    Overflow,
+    /// The value is NaN or infinite.
+    NotFinite,
+    /// The weights of a split are not `0 <= before <= upto <= total` with `total > 0`.
+    Weights,
+}
+
+impl fmt::Display for Inexact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Overflow => "the result does not fit a decimal of 38 digits",
+            Self::NotFinite => "the value is not a finite number",
+            Self::Weights => "weights must satisfy 0 <= before <= upto <= total and total must be positive",
+        })
+    }
+}
+
+/// Returns `value` when 38 digits hold it.
+///
+/// # Errors
+/// [`Inexact::Overflow`] when they do not.
+pub fn fits(value: i128) -> Result<i128, Inexact> {
+    if (-MAX_UNSCALED..=MAX_UNSCALED).contains(&value) { Ok(value) } else { Err(Inexact::Overflow) }
+}
+
 /// A decimal number in text form: digits, where the point stands, and a sign.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct DecimalText<'a> {
+pub struct DecimalText<'a> {
     negative: bool,
     /// ASCII digits, with at most one `.` among them, which is skipped when counting.
     digits: &'a [u8],
@@ -40,7 +71,8 @@ pub(crate) struct DecimalText<'a> {
 
 impl<'a> DecimalText<'a> {
     /// Reads `[+-]digits[.digits][e[+-]digits]`; anything else is not a number.
-    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
         let bytes = text.trim_ascii().as_bytes();
         let (negative, bytes) = match bytes.split_first() {
             Some((b'-', rest)) => (true, rest),
@@ -71,7 +103,10 @@ impl<'a> DecimalText<'a> {
     }
 
     /// The number times 10^`scale`, rounded half away from zero.
-    pub(crate) fn rounded(&self, scale: i64) -> Result<i128, Inexact> {
+    ///
+    /// # Errors
+    /// When it needs more than 38 digits.
+    pub fn rounded(&self, scale: i64) -> Result<i128, Inexact> {
         let end = self.point.checked_add(scale).ok_or(Inexact::Overflow)?;
         let kept = self.integer(0, end)?;
         let rounded = if self.digit(end) >= 5 { kept.checked_add(1).ok_or(Inexact::Overflow)? } else { kept };
@@ -82,7 +117,10 @@ impl<'a> DecimalText<'a> {
     ///
     /// It is exact for every double of 10^-20 and above; below that a double may have digits
     /// beyond the 36th decimal, where the sum of a billion of them is still under 10^-27.
-    pub(crate) fn residual(&self) -> Result<i128, Inexact> {
+    ///
+    /// # Errors
+    /// When it needs more than 38 digits.
+    pub fn residual(&self) -> Result<i128, Inexact> {
         let digits = RESIDUAL_SCALE.checked_sub(MONEY_SCALE).ok_or(Inexact::Overflow)?;
         let start = self.point.checked_add(MONEY_SCALE).ok_or(Inexact::Overflow)?;
         let end = start.checked_add(digits).ok_or(Inexact::Overflow)?;
@@ -140,7 +178,8 @@ const ROUND: u128 = 1_000;
 
 /// A price without what arithmetic on doubles left behind: `0.10000000000000001`, and the same as a decimal or
 /// text, is 0.1. Digits beyond the fifteenth are no price's own where the last three before them are zeros.
-pub(crate) fn without_debris(price: i128) -> i128 {
+#[must_use]
+pub fn without_debris(price: i128) -> i128 {
     let clean = || {
         let digits = price.unsigned_abs();
         let beyond = digits.checked_ilog10()?.checked_sub(DOUBLE_DIGITS.checked_sub(1)?)?;
@@ -156,7 +195,10 @@ pub(crate) fn without_debris(price: i128) -> i128 {
 }
 
 /// The double as an unscaled amount (12 decimals).
-pub(crate) fn amount_of_double(value: f64) -> Result<i128, Inexact> {
+///
+/// # Errors
+/// When it is not finite, or needs more than 38 digits.
+pub fn amount_of_double(value: f64) -> Result<i128, Inexact> {
     if let Some(amount) = amount_by_arithmetic(value) {
         return Ok(amount);
     }
@@ -164,12 +206,15 @@ pub(crate) fn amount_of_double(value: f64) -> Result<i128, Inexact> {
 }
 
 /// The double as an unscaled amount, by way of its shortest text.
-pub(crate) fn amount_by_text(value: f64) -> Result<i128, Inexact> {
+fn amount_by_text(value: f64) -> Result<i128, Inexact> {
     by_text(value, MONEY_SCALE)
 }
 
 /// The double with `scale` decimals, as an unscaled decimal.
-pub(crate) fn double_at_scale(value: f64, scale: i64) -> Result<i128, Inexact> {
+///
+/// # Errors
+/// When it is not finite, or needs more than 38 digits.
+pub fn double_at_scale(value: f64, scale: i64) -> Result<i128, Inexact> {
     if scale == MONEY_SCALE { amount_of_double(value) } else { by_text(value, scale) }
 }
 
@@ -179,7 +224,10 @@ fn by_text(value: f64, scale: i64) -> Result<i128, Inexact> {
 }
 
 /// What [`amount_of_double`] leaves over, in units of 10^-36.
-pub(crate) fn residual_of_double(value: f64) -> Result<i128, Inexact> {
+///
+/// # Errors
+/// When it is not finite, or needs more than 38 digits.
+pub fn residual_of_double(value: f64) -> Result<i128, Inexact> {
     if amount_by_arithmetic(value).is_some() {
         return Ok(0);
     }
@@ -235,10 +283,10 @@ impl ShortText {
     }
 }
 
-impl std::fmt::Write for ShortText {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let end = self.length.checked_add(text.len()).ok_or(std::fmt::Error)?;
-        self.bytes.get_mut(self.length..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
+impl fmt::Write for ShortText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length.checked_add(text.len()).ok_or(fmt::Error)?;
+        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
         self.length = end;
         Ok(())
     }
