@@ -1,5 +1,7 @@
 //! `apportion check`: everything that can be known to be wrong before a run, in one report.
 
+use std::sync::Arc;
+
 use apportion_engine::allocation::AllocationPlan;
 use apportion_engine::{Engine, ModelGraph, SeedExtension};
 use apportion_sinks::units::SourceIndex;
@@ -145,7 +147,8 @@ pub(crate) fn plan_rules(context: &SessionContext, project: &Project) -> Result<
     if project.pipeline.allocation.is_none() {
         return Ok(None);
     }
-    let plan = AllocationPlan::try_new(context, &project.file, &project.pipeline)?;
+    let (models, _) = project.models()?;
+    let plan = AllocationPlan::try_new(context, Arc::new(models), &project.file, &project.pipeline)?;
     let conflicts: Vec<String> =
         plan.conflicts().iter().map(|conflict| format!("{}:{}: {conflict}", project.file, conflict.place)).collect();
     if conflicts.is_empty() { Ok(Some(plan)) } else { Err(Error::new(ErrorKind::Config, conflicts.join("\n"))) }

@@ -22,7 +22,7 @@
 //! a context serves one billing period.
 //!
 //! ```text
-//! let plan = Arc::new(AllocationPlan::try_new(&context, "pipeline.yaml", &pipeline)?);
+//! let plan = Arc::new(AllocationPlan::try_new(&context, models, "pipeline.yaml", &pipeline)?);
 //! let allocator = Allocator::new(plan, period);
 //! let result = allocator.allocate(&context, &barrier).await?;   // stream result.allocated_charges, …
 //! context.register_table("allocated_charges", written)?;        // what was staged
@@ -119,6 +119,7 @@ impl Allocator {
     /// # Errors
     /// When the table is missing, or its charges cannot be read.
     pub async fn days_elsewhere(&self, context: &SessionContext) -> Result<Vec<NaiveDate>> {
+        model::give(context, &self.plan.models);
         let days = elsewhere::days(context, &self.plan, self.period).await;
         self.explained(context, days).await
     }
@@ -128,6 +129,7 @@ impl Allocator {
     /// # Errors
     /// When a table is missing, a model does not plan, or computing an intermediate result fails.
     pub async fn allocate(&self, context: &SessionContext, barrier: &dyn Barrier) -> Result<Allocated> {
+        model::give(context, &self.plan.models);
         let allocated = stages::run(context, barrier, &self.plan, self.period).await;
         self.explained(context, allocated).await
     }
@@ -138,6 +140,7 @@ impl Allocator {
     /// # Errors
     /// When a table is missing, a model does not plan, or computing an intermediate result fails.
     pub async fn unit_economics(&self, context: &SessionContext, barrier: &dyn Barrier) -> Result<UnitEconomics> {
+        model::give(context, &self.plan.models);
         unit_economics::run(context, barrier, &self.plan, self.period).await
     }
 
@@ -148,15 +151,6 @@ impl Allocator {
     /// When one of the tables is missing, or lacks a kept column.
     pub async fn register_bill_columns(&self, context: &SessionContext) -> Result<()> {
         bill_columns::register_views(context, &self.plan).await
-    }
-
-    /// The cells of the period, to lead from an allocated row back to its charges: `CellId` and
-    /// everything that identifies a cell. Registers nothing but what it materialises.
-    ///
-    /// # Errors
-    /// As [`Self::allocate`].
-    pub async fn cells(&self, context: &SessionContext, barrier: &dyn Barrier) -> Result<DataFrame> {
-        cells::cells(context, barrier, &self.plan).await
     }
 
     /// The charges of some cells: `CellId`, `x_ChargeId` and the four costs of each. The way back
@@ -170,6 +164,7 @@ impl Allocator {
         barrier: &dyn Barrier,
         cells: &[String],
     ) -> Result<DataFrame> {
+        model::give(context, &self.plan.models);
         let charges = cells::charges(context, barrier, &self.plan, cells).await;
         self.explained(context, charges).await
     }
@@ -189,6 +184,7 @@ impl Allocator {
     /// # Errors
     /// As [`Self::allocate`].
     pub async fn recompute(&self, context: &SessionContext, barrier: &dyn Barrier) -> Result<Recomputed> {
+        model::give(context, &self.plan.models);
         let recomputed = recompute::run(context, barrier, &self.plan).await;
         self.explained(context, recomputed).await
     }

@@ -1,25 +1,13 @@
 //! Contracts: what a model's result must look like, checked before anything is executed.
 //!
 //! [`check`] compares a planned schema with the contract: names, order and types. Physical forms
-//! that hold the same values (`Utf8View` for `Utf8`, a narrower decimal) pass and are converted by
-//! [`conform`]; anything that could lose a digit does not. Whether a column really has no NULL is
-//! seen only in the data, so [`conform_stream`] checks that batch by batch.
+//! that hold the same values (`Utf8View` for `Utf8`, a narrower decimal) pass and are converted where
+//! the table is written; anything that could lose a digit does not. Whether a column really has no NULL is
+//! seen only in the data, where the checks of the table look.
 //! The trap avoided: a cast that makes a wrong column fit.
 
-use std::sync::Arc;
-
 use apportion_spec::{Error, ErrorKind, Result, did_you_mean};
-use arrow::array::{Array, RecordBatch};
-use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion::common::{Column, DataFusionError};
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{Expr, cast};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::prelude::DataFrame;
-use futures::StreamExt;
-
-use crate::fault::from_datafusion;
+use arrow::datatypes::{DataType, Schema};
 
 /// How many differences an error lists.
 const LISTED: usize = 8;
@@ -104,78 +92,8 @@ fn same_zone(found: Option<&str>, expected: Option<&str>) -> bool {
     found == expected || (utc(found) && utc(expected))
 }
 
-/// Converts a checked plan to exactly the types of its contract.
-///
-/// # Errors
-///
-/// `ContractViolated` as [`check`].
-pub fn conform(model: &str, frame: DataFrame, contract: &SchemaRef) -> Result<DataFrame> {
-    check(model, frame.schema().as_arrow(), contract)?;
-    let columns: Vec<Expr> = frame
-        .schema()
-        .fields()
-        .iter()
-        .zip(contract.fields())
-        .map(|(field, expected)| {
-            let column = Expr::Column(Column::new_unqualified(field.name()));
-            if field.data_type() == expected.data_type() {
-                column
-            } else {
-                cast(column, expected.data_type().clone()).alias(field.name())
-            }
-        })
-        .collect();
-    frame.select(columns).map_err(|error| from_datafusion(&error).with("model", model))
-}
-
-/// Gives a stream the contract's schema; a NULL where the contract allows none is an error.
-pub fn conform_stream(
-    model: &str,
-    stream: SendableRecordBatchStream,
-    contract: &SchemaRef,
-) -> SendableRecordBatchStream {
-    let model = model.to_owned();
-    let schema = Arc::clone(contract);
-    let batches = stream.map(move |batch| {
-        conform_batch(&model, &batch?, &schema).map_err(|error| DataFusionError::External(Box::new(error)))
-    });
-    Box::pin(RecordBatchStreamAdapter::new(Arc::clone(contract), batches))
-}
-
-/// Gives a batch the contract's schema.
-///
-/// # Errors
-///
-/// `ContractViolated` for a NULL where the contract allows none, or for columns that do not fit.
-pub fn conform_batch(model: &str, batch: &RecordBatch, contract: &SchemaRef) -> Result<RecordBatch> {
-    if batch.schema_ref() == contract {
-        return Ok(batch.clone());
-    }
-    check(model, batch.schema_ref(), contract)?;
-    let failed = |error: arrow::error::ArrowError| {
-        Error::new(ErrorKind::ContractViolated, error.to_string()).with("model", model)
-    };
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    let mut columns = Vec::with_capacity(batch.num_columns());
-    for (column, expected) in batch.columns().iter().zip(contract.fields()) {
-        if !expected.is_nullable() && column.null_count() > 0 {
-            let message = format!("{} row(s) have no value although the contract requires one", column.null_count());
-            return Err(Error::new(ErrorKind::ContractViolated, message)
-                .with("model", model)
-                .with("column", expected.name()));
-        }
-        columns.push(if column.data_type() == expected.data_type() {
-            Arc::clone(column)
-        } else {
-            cast_with_options(column, expected.data_type(), &options).map_err(failed)?
-        });
-    }
-    RecordBatch::try_new(Arc::clone(contract), columns).map_err(failed)
-}
-
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Decimal128Array, StringArray, StringViewArray};
     use arrow::datatypes::{Field, TimeUnit};
 
     use super::*;
@@ -220,39 +138,5 @@ mod tests {
         assert!(!lossless(&utc(TimeUnit::Nanosecond), &utc(TimeUnit::Microsecond)));
         assert!(!lossless(&DataType::Timestamp(TimeUnit::Microsecond, None), &utc(TimeUnit::Microsecond)));
         assert!(!lossless(&DataType::Int64, &DataType::Utf8));
-    }
-
-    #[test]
-    fn a_missing_value_is_found_in_the_data() {
-        let contract = Arc::new(Schema::new(vec![Field::new("A", DataType::Utf8, false)]));
-        let good = RecordBatch::try_from_iter_with_nullable([(
-            "A",
-            Arc::new(StringViewArray::from(vec!["x"])) as Arc<dyn Array>,
-            true,
-        )])
-        .unwrap();
-        assert_eq!(conform_batch("m", &good, &contract).unwrap().schema(), contract);
-        let bad = RecordBatch::try_from_iter_with_nullable([(
-            "A",
-            Arc::new(StringArray::from(vec![Some("x"), None])) as Arc<dyn Array>,
-            true,
-        )])
-        .unwrap();
-        assert_eq!(
-            conform_batch("m", &bad, &contract).unwrap_err().to_string(),
-            "1 row(s) have no value although the contract requires one (model: m, column: A)"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_plan_is_cast_to_its_contract() {
-        let context = datafusion::prelude::SessionContext::new();
-        let column =
-            Arc::new(Decimal128Array::from(vec![150]).with_precision_and_scale(10, 2).unwrap()) as Arc<dyn Array>;
-        let batch = RecordBatch::try_from_iter_with_nullable([("Cost", column, true)]).unwrap();
-        let contract = Arc::new(schema(&[("Cost", MONEY)]));
-        let frame = conform("m", context.read_batch(batch).unwrap(), &contract).unwrap();
-        let batches = frame.collect().await.unwrap();
-        assert_eq!(batches[0].schema().field(0).data_type(), &MONEY);
     }
 }

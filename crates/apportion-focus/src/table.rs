@@ -23,7 +23,7 @@ pub struct TableContract {
     pub key: Vec<String>,
     /// Partition columns, outermost first.
     pub partition_by: Vec<String>,
-    /// Physical order inside a partition, nulls first.
+    /// Total order inside a partition, ascending with nulls last.
     pub sort_by: Vec<String>,
     /// Columns in table order.
     pub columns: Vec<ColumnContract>,

@@ -27,7 +27,7 @@ pub enum ErrorKind {
     Throttled,
     /// Data does not have the shape that was promised: column, type, nullability.
     ContractViolated,
-    /// A SQL model or an expression does not plan.
+    /// A SQL model or an expression does not plan, or cannot be computed for some row.
     SqlInvalid,
     /// A check or the reconciliation failed; the unit was not published.
     CheckFailed,
@@ -125,12 +125,6 @@ impl Error {
     #[must_use]
     pub fn context(&self) -> &[(&'static str, String)] {
         &self.context
-    }
-
-    /// Whether the same call may succeed later without anybody changing anything.
-    #[must_use]
-    pub const fn retryable(&self) -> bool {
-        matches!(self.kind, ErrorKind::Throttled | ErrorKind::Conflict | ErrorKind::Locked | ErrorKind::Stopped)
     }
 }
 

@@ -1,10 +1,11 @@
 //! The SQL models of this module, planned as views in dependency order.
 //!
 //! A view keeps the tables it was planned on. That is used on purpose: the same models are planned
-//! again for every stage, each time over the cells and quantities registered at that moment.
+//! again for every stage, each time over the cells and quantities registered at that moment. The
+//! session carries the graph that the run was given, so that no other one can be asked.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::Arc;
 
 use apportion_spec::{Error, ErrorKind, Result};
 use datafusion::common::ScalarValue;
@@ -14,7 +15,10 @@ use datafusion::prelude::SessionContext;
 use super::frames::register;
 use crate::graph::{self, ModelGraph};
 
-static GRAPH: LazyLock<Result<ModelGraph>> = LazyLock::new(ModelGraph::embedded);
+/// Makes `models` those of the session.
+pub(super) fn give(context: &SessionContext, models: &Arc<ModelGraph>) {
+    context.state_ref().write().config_mut().set_extension(Arc::clone(models));
+}
 
 /// A model by name.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +55,8 @@ impl Model {
     /// Plans the model over the tables registered now.
     pub(super) async fn frame(self, context: &SessionContext, parameters: &[(&str, &str)]) -> Result<DataFrame> {
         let internal = |message: String| Error::new(ErrorKind::Internal, message).with("model", self.0);
-        let models = GRAPH.as_ref().map_err(|error| internal(error.to_string()))?;
+        let models = context.state_ref().read().config().get_extension::<ModelGraph>();
+        let models = models.ok_or_else(|| internal("the session was given no models".to_owned()))?;
         let model = models.model(self.0).ok_or_else(|| internal("a model is missing".to_owned()))?;
         let values: BTreeMap<String, ScalarValue> =
             parameters.iter().map(|(name, value)| ((*name).to_owned(), ScalarValue::from(*value))).collect();

@@ -7,6 +7,7 @@ mod rule;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use apportion_focus::{ColumnContract, catalog};
 use apportion_spec::pipeline::{Allocation, Fallback, Followers, Ledger, Place};
@@ -16,6 +17,7 @@ use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::SessionContext;
 
 use super::expression::{Names, Reads, Wanted};
+use crate::graph::ModelGraph;
 pub(super) use rule::{Kind, PartPlan, RulePlan};
 
 /// Stage of charges that no rule matched.
@@ -50,6 +52,8 @@ pub struct AllocationPlan {
     pub(super) metrics: Vec<MetricPlan>,
     /// Where each expression stands and what it is, for messages.
     pub(super) places: BTreeMap<Written, String>,
+    /// The models that split and relate cost.
+    pub(super) models: Arc<ModelGraph>,
     conflicts: Vec<RuleConflict>,
 }
 
@@ -94,16 +98,16 @@ impl fmt::Display for RuleConflict {
 }
 
 impl AllocationPlan {
-    /// Plans the allocation of a pipeline; `file` is only used in messages.
+    /// Plans the allocation of a pipeline over the given models; `file` is only used in messages.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] with one line per mistake, each `file:line:column: message`.
-    pub fn try_new(context: &SessionContext, file: &str, pipeline: &Pipeline) -> Result<Self> {
+    pub fn try_new(context: &SessionContext, models: Arc<ModelGraph>, file: &str, pipeline: &Pipeline) -> Result<Self> {
         let Some(allocation) = &pipeline.allocation else {
             return Err(Error::new(ErrorKind::Config, format!("{file}: the pipeline has no `allocation`")));
         };
         let mut planner = Planner::new(context, file, pipeline, allocation);
-        let plan = planner.plan();
+        let plan = planner.plan(models);
         if planner.mistakes.is_empty() {
             return Ok(plan);
         }
@@ -177,7 +181,7 @@ impl<'a> Planner<'a> {
         Self { context, file, pipeline, allocation, names, match_sets, places, mistakes }
     }
 
-    fn plan(&mut self) -> AllocationPlan {
+    fn plan(&mut self, models: Arc<ModelGraph>) -> AllocationPlan {
         let dimensions = self.dimensions();
         let kept = self.kept();
         if self.allocation.stages.iter().any(|stage| stage.name == UNMATCHED) {
@@ -220,6 +224,7 @@ impl<'a> Planner<'a> {
             followers: self.allocation.followers.clone(),
             metrics: self.metrics(),
             places: std::mem::take(&mut self.places),
+            models,
             conflicts,
         }
     }

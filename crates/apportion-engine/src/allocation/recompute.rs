@@ -19,11 +19,9 @@ use super::frames::{failed, register, settle};
 use super::plan::{AllocationPlan, FOLLOWERS};
 use super::{Barrier, cells, model, relations};
 
-/// Splits made again, with what they differ in from the written ones.
+/// Splits made again, with what they differ in from the written ones. The cells stay registered as `allocation_cells`.
 #[derive(Debug)]
 pub struct Recomputed {
-    /// The cells, also registered as `allocation_cells`: `CellId`, `ChargeCount`, four costs and more.
-    pub cells: DataFrame,
     /// One row per part of a cell that is not what its quantities make of it, as the model
     /// `verification__parts` describes; already computed.
     pub differences: DataFrame,
@@ -53,7 +51,6 @@ pub(super) async fn run(context: &SessionContext, barrier: &dyn Barrier, plan: &
     let differences = model::DIFFERING_PARTS.frame(context, &[]).await?;
     let differences = barrier.materialize("period__differences", differences).await?;
     Ok(Recomputed {
-        cells: context.table("allocation_cells").await.map_err(&step)?,
         differences: context.read_table(differences).map_err(&step)?,
         follow_quantities: model::DIFFERING_FOLLOW_QUANTITIES.frame(context, &[]).await?,
     })

@@ -197,6 +197,11 @@ impl Barrier for Memory {
     }
 }
 
+/// The models of the library.
+pub(crate) fn models() -> Arc<ModelGraph> {
+    Arc::new(ModelGraph::embedded().unwrap())
+}
+
 /// A pipeline with the given `telemetry`, `allocation` and further sections.
 pub(crate) fn pipeline(body: &str) -> Result<Pipeline> {
     let text = format!(
@@ -254,7 +259,7 @@ impl<'a> Case<'a> {
             context.register_table(name, Arc::new(dealt(&batch, self.partitions))).unwrap();
         }
         let pipeline = pipeline(&format!("{TELEMETRY}{}", self.rules)).unwrap();
-        let plan = Arc::new(AllocationPlan::try_new(&context, "test.yaml", &pipeline).unwrap());
+        let plan = Arc::new(AllocationPlan::try_new(&context, models(), "test.yaml", &pipeline).unwrap());
         let allocator = Allocator::new(plan, "2026-01".parse::<BillingPeriod>().unwrap());
         let days = allocator.days_elsewhere(&context).await.unwrap();
         let days: Vec<String> = days.iter().map(ToString::to_string).collect();

@@ -3,13 +3,13 @@
 use apportion_engine::allocation::AllocationPlan;
 use apportion_engine::{Engine, EngineOptions};
 
-use crate::fixture::{TELEMETRY, pipeline};
+use crate::fixture::{TELEMETRY, models, pipeline};
 
 fn plan(rules: &str) -> apportion_spec::Result<AllocationPlan> {
     let directory = tempfile::tempdir().unwrap();
     let context = Engine::try_new(&EngineOptions::new(directory.path())).unwrap().new_context();
     let pipeline = pipeline(&format!("{TELEMETRY}allocation:\n  target: customer\n  rules:\n{rules}")).unwrap();
-    AllocationPlan::try_new(&context, "test.yaml", &pipeline)
+    AllocationPlan::try_new(&context, models(), "test.yaml", &pipeline)
 }
 
 /// The messages of a plan that must fail, without file and place.

@@ -7,7 +7,7 @@ use apportion_engine::{Engine, EngineOptions};
 use apportion_spec::ErrorKind;
 use datafusion::datasource::MemTable;
 
-use crate::fixture::{Charge, Memory, UNIT, charge, charges_batch, pipeline};
+use crate::fixture::{Charge, Memory, UNIT, charge, charges_batch, models, pipeline};
 
 /// A hundred charges that nothing is wrong with, and one named `odd`.
 fn charges(odd: Charge) -> Vec<Charge> {
@@ -32,7 +32,7 @@ async fn refusal(body: &str, charges: &[Charge]) -> String {
     let batch = charges_batch(charges);
     let table = MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
     context.register_table("focus_charges", Arc::new(table)).unwrap();
-    let plan = AllocationPlan::try_new(&context, "test.yaml", &pipeline(body).unwrap()).unwrap();
+    let plan = AllocationPlan::try_new(&context, models(), "test.yaml", &pipeline(body).unwrap()).unwrap();
     let allocator = Allocator::new(Arc::new(plan), "2026-01".parse().unwrap());
     let error = allocator.allocate(&context, &Memory).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SqlInvalid, "{error}");

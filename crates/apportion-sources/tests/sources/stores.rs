@@ -113,7 +113,6 @@ async fn throttling_is_waited_out_and_endless_throttling_reported() {
     let impatient = StoreOptions { max_retries: 1, retry_timeout: Duration::from_secs(5), ..options(&server) };
     let error = inventory(cur2(), &at("s3://bills/e", &impatient).await).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Throttled);
-    assert!(error.retryable());
     assert_contains(&error, &["slow down", "s3://bills/e"]);
 }
 

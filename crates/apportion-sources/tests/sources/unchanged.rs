@@ -17,7 +17,6 @@ async fn an_object_replaced_between_two_reads_is_an_error_and_never_a_mix() {
     let source = open(cur2(), &location(&server, "e").await, "2026-01").await.unwrap();
     let error = total(&source).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert!(error.retryable());
     assert_contains(&error, &["replaced while it was being read", KEY]);
 }
 
