@@ -7,6 +7,7 @@
 )]
 
 mod broken;
+mod broken_tables;
 mod case_table;
 mod cases;
 mod checks;
