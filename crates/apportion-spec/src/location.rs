@@ -13,6 +13,9 @@ pub const SCHEMES: [&str; 10] = ["s3", "s3a", "gs", "az", "azure", "abfs", "abfs
 /// # Errors
 /// The reason, in the user's words.
 pub fn check(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("it is empty; `./` is the folder of the pipeline".to_owned());
+    }
     let Some((scheme, rest)) = text.split_once("://") else { return check_path(text) };
     if !SCHEMES.contains(&scheme) {
         return Err(unknown(scheme));

@@ -169,6 +169,54 @@ async fn a_version_that_is_refused_is_not_said_to_be_gone(world: World) {
     assert_eq!(world.sink.version_objects(&charges(), &at, 99).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
+async fn a_store_that_asks_to_slow_down_is_asked_again(world: World) {
+    let at = partition("aws", "2026-01");
+    let busy = || {
+        if let Store::S3(server) = &world.store {
+            server.fault(Fault::Throttle { count: 3 });
+        }
+    };
+    for seed in 1..=2 {
+        let batch = rows(&at, 1_500, seed);
+        busy();
+        assert!(world.publish(&at, &batch, &format!("run-{seed}")).await.unwrap().changed);
+        busy();
+        assert_eq!(world.read(&[]).await, text(&[batch]));
+    }
+    if let Store::S3(server) = &world.store {
+        assert_eq!(server.requests().iter().filter(|request| request.status == 503).count(), 12);
+    }
+    assert_eq!(world.sink.versions(&charges(), &at).await.unwrap().len(), 2, "nothing was published twice");
+}
+
+async fn a_publication_that_the_store_refuses_changes_nothing_for_readers(world: World) {
+    let at = partition("aws", "2026-01");
+    let (old, new) = (rows(&at, 1_500, 1), rows(&at, 1_500, 2));
+    world.publish(&at, &old, "run-1").await.unwrap();
+    // On disk there is nobody to refuse.
+    let Store::S3(server) = &world.store else { return };
+    let refusals = ["", "PUT", "GET", "HEAD"].map(|method| (method, 403, "AccessDenied", ErrorKind::PermissionDenied));
+    for (method, status, code, kind) in refusals.into_iter().chain([("", 503, "SlowDown", ErrorKind::Throttled)]) {
+        server.fault(Fault::Refuse { method, key: String::new(), status, code, count: usize::MAX });
+        let published = world.publish(&at, &new, "run-2").await;
+        let asked = server.requests().iter().any(|request| request.status == status);
+        server.clear_faults();
+        if let Err(error) = &published {
+            // Of a listing that is refused the store's library keeps no more than the text.
+            let told = [kind, ErrorKind::Internal].contains(&error.kind());
+            assert!(told, "{method} {code}: {:?} {error}", error.kind());
+        }
+        assert!(published.is_err() || !asked, "{method} {code} was answered and not told");
+        let expected = if published.is_ok() { &new } else { &old };
+        assert_eq!(world.read(&[]).await, text(std::slice::from_ref(expected)), "{method} {code}");
+        // Whoever tries again later is not in the way of what was left.
+        assert!(world.publish(&at, &new, "run-3").await.unwrap().changed || published.is_ok());
+        assert_eq!(world.read(&[]).await, text(std::slice::from_ref(&new)), "{method} {code}");
+        world.publish(&at, &old, "run-4").await.unwrap();
+        server.forget_requests();
+    }
+}
+
 async fn partition_values_that_are_no_folder_names_are_refused(world: World) {
     for value in ["../elsewhere", "a/b", "", ".hidden", "a=b", "a b"] {
         let at = partition(value, "2026-01");
@@ -218,5 +266,7 @@ promises!(
     a_table_that_does_not_exist_is_empty,
     a_filter_that_matches_nothing_has_no_version,
     a_version_that_is_refused_is_not_said_to_be_gone,
+    a_store_that_asks_to_slow_down_is_asked_again,
+    a_publication_that_the_store_refuses_changes_nothing_for_readers,
     partition_values_that_are_no_folder_names_are_refused,
 );
