@@ -363,12 +363,7 @@ impl Validator<'_> {
             stages.push(Stage { name: stage.name.clone(), rules });
         }
         let inherited = self.inherited(allocation, &keep_dimensions);
-        let mut seen = BTreeSet::new();
-        for (_, rule) in stages.iter().flat_map(|stage| stage.rules.iter().map(move |rule| (stage, rule))) {
-            if !seen.insert(rule.id.clone()) {
-                self.wrong(&["allocation"], format!("two rules are called `{}`", rule.id));
-            }
-        }
+        self.rules_have_own_names(allocation);
         Allocation {
             target: allocation.target.clone(),
             keep_columns,
@@ -376,6 +371,24 @@ impl Validator<'_> {
             stages,
             followers: allocation.followers.clone(),
             inherited,
+        }
+    }
+
+    fn rules_have_own_names(&mut self, allocation: &wire::Allocation) {
+        let stages = allocation.stages.iter().enumerate();
+        let staged = stages.flat_map(|(stage, declared)| {
+            let place =
+                move |rule: usize| vec!["stages".to_owned(), stage.to_string(), "rules".to_owned(), rule.to_string()];
+            declared.rules.iter().enumerate().map(move |(rule, it)| (place(rule), &it.id))
+        });
+        let only = allocation.rules.iter().enumerate();
+        let only = only.map(|(rule, it)| (vec!["rules".to_owned(), rule.to_string()], &it.id));
+        let mut seen = BTreeSet::new();
+        for (place, id) in only.chain(staged) {
+            if !seen.insert(id) {
+                let place: Vec<&str> = std::iter::once("allocation").chain(place.iter().map(String::as_str)).collect();
+                self.wrong(&place, format!("two rules are called `{id}`"));
+            }
         }
     }
 
