@@ -46,6 +46,7 @@ allocation:
     - name: second
       rules:
         - { id: rest, method: proportional, weight: effective }
+  followers: { inherit: [service] }
 unit_economics:
   cost_per_request: { metric: requests, by: [customer, service] }
 reporting:
@@ -128,6 +129,10 @@ const CASES: &[(&str, &str)] = &[
     ),
     ("resource_driver: cpu", "resource_driver: cpus"),
     ("method: fixed, shares: { acme: 0.5, lumen: 0.5 }", "method: proportional, weight: effective"),
+    ("inherit: [service]", "inherit: [ServiceName]"),
+    ("inherit: [service]", "inherit: [servise]"),
+    ("inherit: [service]", "inherit: [customer]"),
+    ("inherit: [service]", "inherit: [service, service]"),
     ("metric: requests", "metric: reqests"),
     ("by: [customer, service]", "by: [customer, RegionId]"),
     ("by: [customer, service]", "by: [customer, cost_center]"),

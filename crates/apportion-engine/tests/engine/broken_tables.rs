@@ -47,6 +47,21 @@ fn tables() -> BTreeMap<&'static str, TextTable> {
              c3,5,5,5,5\n",
         ),
         (
+            "focus_charges_bill_columns",
+            "x_Source,BillingCurrency,BillColumns,BilledCost:money,EffectiveCost:money,ListCost:money,\
+             ContractedCost:money\n\
+             aws,USD,Compute,20,20,20,20\n\
+             aws,USD,Storage,5,5,5,5\n",
+        ),
+        (
+            "allocated_charges_bill_columns",
+            "x_Source,BillingCurrency,BillColumns,BilledCost:money,EffectiveCost:money,ListCost:money,\
+             ContractedCost:money\n\
+             aws,USD,Compute,10,10,10,10\n\
+             aws,USD,Compute,10,10,10,10\n\
+             aws,USD,Storage,5,5,5,5\n",
+        ),
+        (
             "allocated_charges",
             "x_CellId,x_Source,x_Finality,BillingCurrency,x_ChargeDate,x_PoolId,x_ActivityPoolId,x_AllocationActivity,\
              x_AllocationTargetId,x_AllocationReason,x_AllocationShare,BilledCost,EffectiveCost,ListCost,ContractedCost\n\
@@ -111,6 +126,37 @@ const CASES: &[Case] = &[
         "unallocated",
     ),
     ("allocated_charges__activities_recompute", "driver_quantities", Remove(3), "route"),
+    (
+        "allocated_charges__bill_columns_add_up",
+        "allocated_charges_bill_columns",
+        Set(&[(2, "BillColumns", "Compute")]),
+        "Storage",
+    ),
+    (
+        "allocated_charges__bill_columns_add_up",
+        "allocated_charges_bill_columns",
+        Set(&[(2, "BilledCost", "5.000000000001")]),
+        "Storage",
+    ),
+    (
+        "allocated_charges__bill_columns_add_up",
+        "allocated_charges_bill_columns",
+        Set(&[(2, "EffectiveCost", "4")]),
+        "Storage",
+    ),
+    (
+        "allocated_charges__bill_columns_add_up",
+        "allocated_charges_bill_columns",
+        Set(&[(2, "ListCost", "4")]),
+        "Storage",
+    ),
+    (
+        "allocated_charges__bill_columns_add_up",
+        "allocated_charges_bill_columns",
+        Set(&[(2, "ContractedCost", "4")]),
+        "Storage",
+    ),
+    ("allocated_charges__bill_columns_add_up", "focus_charges_bill_columns", Remove(1), "Storage"),
     ("allocated_charges__cells_add_up", "allocated_charges", Set(&[(4, "BilledCost", "5.000000000001")]), "c3"),
     ("allocated_charges__cells_add_up", "allocated_charges", Set(&[(4, "EffectiveCost", "4")]), "c3"),
     ("allocated_charges__cells_add_up", "allocated_charges", Set(&[(4, "ListCost", "4")]), "c3"),
@@ -234,7 +280,7 @@ fn change(table: &mut TextTable, change: &Change) {
                 let column = table
                     .header
                     .iter()
-                    .position(|name| name == column)
+                    .position(|name| name.split(':').next() == Some(*column))
                     .unwrap_or_else(|| panic!("no column `{column}`"));
                 table.rows[*row][column] = (!value.is_empty()).then(|| (*value).to_owned());
             }
