@@ -46,7 +46,8 @@ pub(super) async fn create(sink: &DeltaSink, table: &TableSpec) -> Result<()> {
 
 /// Adds columns and updates comments of an existing table, or finds that nothing is to be done. A
 /// nullable column that is no longer wanted stays and reads as null in what is written from now on:
-/// older versions and months that are not written again still hold it.
+/// older versions and months that are not written again still hold it. For their sake a column that
+/// is new, or was allowed to be null before, is so for the table, whatever what is written promises.
 pub(super) async fn evolve(sink: &DeltaSink, table: &TableSpec) -> Result<()> {
     let mut attempt = 0;
     loop {
@@ -85,12 +86,18 @@ pub(super) fn columns(loaded: &DeltaTable, table: &TableSpec) -> Result<SchemaRe
     Ok(Arc::new(Schema::new(plain.collect::<Vec<_>>())))
 }
 
-/// The wanted columns, and after them the nullable ones that the table has besides.
+/// The wanted columns, null where older files may be, and after them the nullable ones that the table has besides.
 fn with_kept_columns(loaded: &DeltaTable, wanted: &StructType, table: &TableSpec) -> Result<StructType> {
     let failed = |cause| error::delta(cause, "read the columns of the Delta table", &table.name);
     let existing = loaded.snapshot().map_err(failed)?.schema();
+    let wanted_now = wanted.fields().map(|field| {
+        let nullable = existing.field(field.name()).is_none_or(StructField::is_nullable);
+        let mut field = field.clone();
+        field.nullable |= nullable;
+        field
+    });
     let kept = existing.fields().filter(|field| field.is_nullable() && wanted.field(field.name()).is_none());
-    let fields: Vec<StructField> = wanted.fields().chain(kept).cloned().collect();
+    let fields: Vec<StructField> = wanted_now.chain(kept.cloned()).collect();
     StructType::try_new(fields).map_err(|cause| failed(cause.into()))
 }
 
@@ -113,18 +120,9 @@ fn difference(loaded: &DeltaTable, wanted: &StructType, table: &TableSpec) -> Re
                 .with("existing", field.data_type())
                 .with("new", now.data_type()));
         }
-        if field.is_nullable() && !now.is_nullable() {
-            return Err(refused("a column of the existing table may hold nulls, the new one may not", table)
-                .with("column", field.name()));
-        }
     }
     let added: Vec<StructField> =
         wanted.fields().filter(|field| existing.field(field.name()).is_none()).cloned().collect();
-    if let Some(required) = added.iter().find(|field| !field.is_nullable()) {
-        return Err(
-            refused("a column added to an existing table must allow nulls", table).with("column", required.name())
-        );
-    }
     if !added.is_empty() {
         return Ok(Some(DeltaOperation::AddColumn { fields: added }));
     }
