@@ -17,6 +17,7 @@ select
     -- identity
     $billing_period as x_BillingPeriod,
     ChargeDate as x_ChargeDate,
+    to_char(ChargeDate, '%Y-%m') > $billing_period as x_IsPartialDay,
     x_Source,
     x_Finality,
     BillingCurrency,

@@ -84,6 +84,7 @@ months as (
 select
     x_BillingPeriod,
     x_ChargeDate,
+    x_IsPartialDay,
     x_Source,
     x_Finality,
     BillingCurrency,
@@ -113,6 +114,7 @@ union all
 select
     x_BillingPeriod,
     ChargeMonth as x_ChargeDate,
+    to_char(ChargeMonth, '%Y-%m') > x_BillingPeriod as x_IsPartialDay,
     x_Source,
     Finality as x_Finality,
     BillingCurrency,

@@ -18,6 +18,7 @@ days as (
 select
     $billing_period as x_BillingPeriod,
     ChargeDate as x_ChargeDate,
+    to_char(ChargeDate, '%Y-%m') > $billing_period as x_IsPartialDay,
     UnitMetric as x_UnitMetric,
     Metric as x_Metric,
     Ledger as x_Ledger,

@@ -180,7 +180,7 @@ fn a_destination_of_an_earlier_version_is_read_verified_and_continued() {
     let order = "SELECT column_name FROM information_schema.columns WHERE table_name = 'allocated_charges' \
                  ORDER BY ordinal_position LIMIT 3";
     let first = workspace.query("tables", order);
-    assert_eq!(first, [["x_BillingPeriod"], ["x_ChargeDate"], ["x_Source"]]);
+    assert_eq!(first, [["x_BillingPeriod"], ["x_ChargeDate"], ["x_IsPartialDay"]]);
     workspace.run_ok(&["verify", "pipeline.yaml"]);
     workspace.run_ok(&["verify", "--destination", "tables"]);
 

@@ -157,6 +157,32 @@ fn cost_by_charge_and_target_ties_to_both_tables_in_one_select() {
 }
 
 #[test]
+fn the_last_thirty_days_end_with_a_whole_day() {
+    let workspace = sample();
+    workspace.run_ok(&["run", "pipelines/sample.yaml"]);
+    let ask = |sql: &str| workspace.query("output/sample", sql);
+    for table in ["allocated_charges", "unit_economics_daily"] {
+        // Google's March ends at midnight in Los Angeles, seven hours into the first of April.
+        assert_eq!(ask(&format!("SELECT max(x_ChargeDate) FROM {table}")), [["2026-04-01"]], "{table}");
+        let partial = ask(&format!(
+            "SELECT x_BillingPeriod, min(x_ChargeDate), max(x_ChargeDate) FROM {table} WHERE x_IsPartialDay \
+             GROUP BY 1 ORDER BY 1"
+        ));
+        let days = ["2026-01,2026-02-01,2026-02-01", "2026-02,2026-03-01,2026-03-01", "2026-03,2026-04-01,2026-04-01"];
+        assert_eq!(partial.iter().map(|row| row.join(",")).collect::<Vec<_>>(), days, "{table}");
+    }
+    let others = "SELECT count(*) FROM allocated_charges WHERE x_IsPartialDay AND x_Source <> 'gcp-analytics'";
+    assert_eq!(ask(others), [["0"]], "the months of AWS and Azure end in UTC");
+    // The recipe of the guide: thirty whole days, each of all billing periods.
+    let guide = std::fs::read_to_string(root().join("docs/guides/connect-bi.md")).expect("guide");
+    let recipe = guide.split("WITH newest").nth(1).and_then(|rest| rest.split(';').next()).expect("recipe");
+    let days = ask(&format!("WITH newest{recipe}"));
+    assert_eq!((days.len(), days[0][0].as_str(), days[29][0].as_str()), (30, "2026-03-02", "2026-03-31"));
+    let march = "SELECT sum(EffectiveCost) FROM allocated_charges WHERE x_ChargeDate = DATE '2026-03-02'";
+    assert_eq!(vec![vec![days[0][1].clone()]], ask(march));
+}
+
+#[test]
 fn delta_holds_the_same_rows_as_parquet() {
     let workspace = sample();
     let run = ["run", "pipelines/sample.yaml", "--period", "2026-03"];
