@@ -115,7 +115,8 @@ fn an_allocation_that_the_pipeline_no_longer_declares_is_withdrawn() {
         let expected = ["2026-01 allocation withdrawn", "2026-02 allocation withdrawn"];
         assert!(expected.iter().all(|unit| done(&withdrawn).contains(&(*unit).to_owned())), "{case}: {withdrawn}");
         // It is declared so, and told with what went away.
-        let what = if remembered { "3 allocated charges, effective USD 117.75" } else { "what was published of it" };
+        // two customers of the shared account, and two accounts
+        let what = if remembered { "4 allocated charges, effective USD 117.75" } else { "what was published of it" };
         let note = withdrawn["allocations"][0]["notes"][0].as_str().unwrap_or_else(|| panic!("{case}: {withdrawn}"));
         let because = format!("withdrew {what}, because the pipeline declares no allocation");
         assert!(note.starts_with(&because), "{case}: {note}");
