@@ -84,8 +84,8 @@ named as (
                 end
             )
         end as unit,
-        -- the kind of thing a resource id names, from the ARN or from the id's prefix; an ARN that is
-        -- cut off leaves what the product is
+        -- the kind of thing a resource id names, from the ARN or from the id's prefix; an ARN that
+        -- is cut off leaves what the product is
         case
             when charges.resource_id is null then null
             when starts_with(charges.resource_id, 'i-') then 'instance'

@@ -128,7 +128,8 @@ quantified as (
             else abs(usage_amount)
         end as pricing_quantity,
         case
-            when is_priced and rate_code is not null then coalesce(nullif(split_part(rate_code, '.', 1), ''), rate_code)
+            when is_priced and rate_code is not null
+                then coalesce(nullif(split_part(rate_code, '.', 1), ''), rate_code)
             when kind = 'tax' then null
             when sku is not null then sku
             -- no product is named: the usage type of a service is the stable thing that is sold

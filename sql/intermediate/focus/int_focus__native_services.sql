@@ -143,6 +143,7 @@ looked_up as (
             'Management and Governance', 'Media', 'Migration', 'Mobile', 'Multicloud',
             'Networking', 'Security', 'Storage', 'Web', 'Other'
         ), false) as is_known_category,
+        services.service_category as seeded_category,
         coalesce(
             google_ids.service_category,
             google_services.service_category,
@@ -168,13 +169,14 @@ looked_up as (
 
 ),
 
--- Other is what an issuer says of a service that it does not know; what the seeds say is more
+-- Other is what an issuer says of a service that it does not know; what the seed of services of
+-- FOCUS exports says is more
 judged as (
 
     select
         looked_up.*,
         is_known_category
-        and not (service_category = 'Other' and coalesce(listed_category, 'Other') <> 'Other')
+        and not (service_category = 'Other' and coalesce(seeded_category, 'Other') <> 'Other')
             as keeps_category
     from looked_up
 

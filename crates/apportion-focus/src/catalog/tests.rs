@@ -157,7 +157,7 @@ fn schema_carries_descriptions_and_nullability() {
     assert!(field.metadata().contains_key("description"));
 
     let bare = catalog().focus().schema_without_partitions();
-    assert_eq!(bare.fields().len(), 74);
+    assert_eq!(bare.fields().len(), 75);
     assert!(bare.field_with_name("x_Source").is_err());
 }
 
