@@ -46,7 +46,8 @@ select
     Finality as x_Finality,
     Quantity as x_Quantity,
     QuantityUnit as x_QuantityUnit,
-    case when Quantity > 0 then divide_round(cast(Cost as decimal(38, 12)), Quantity) end as x_UnitCost,
+    case when Quantity > 0 then divide_round(cast(Cost as decimal(38, 12)), Quantity) end
+        as x_UnitCost,
     case
         when Quantity is null then 'no_quantity'
         when Quantity = 0 then 'zero_quantity'

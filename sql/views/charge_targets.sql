@@ -288,6 +288,7 @@ select
 
     -- part
     x_ChargeDate,
+    x_IsPartialDay,
     x_Source,
     x_Finality,
     BillingCurrency,
