@@ -204,7 +204,7 @@ select
     region_name as RegionName,
     resource_id as ResourceId,
     nullif(resource_name, resource_id) as ResourceName,
-    resource_type as ResourceType,
+    case when resource_id is not null then coalesce(resource_type, 'resource') end as ResourceType,
 
     -- service and SKU
     service_category as ServiceCategory,

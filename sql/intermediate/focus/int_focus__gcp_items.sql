@@ -330,8 +330,7 @@ select
         when (part = 'unused' or kind in ('commitment', 'fee') and part = 'charge')
             and commitment_id is not null
             then 'Committed Use Discount'
-        when resource_id is not null
-            then coalesce(resource_type, service_name, service_id, 'resource')
+        when resource_id is not null then coalesce(resource_type, service_name, service_id)
     end as resource_type,
 
     -- commitment
