@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::{printable, secret};
 
@@ -109,6 +110,17 @@ impl Error {
         self
     }
 
+    /// The same error once more, for each of several that it concerns: kind, message, context and cause.
+    #[must_use]
+    pub fn again(error: &Arc<Self>) -> Self {
+        let mut copy = Self::new(error.kind, error.message.clone());
+        copy.context.clone_from(&error.context);
+        match error.source {
+            Some(_) => copy.with_source(CauseOf(Arc::clone(error))),
+            None => copy,
+        }
+    }
+
     /// The remedy this error calls for.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
@@ -125,6 +137,22 @@ impl Error {
     #[must_use]
     pub fn context(&self) -> &[(&'static str, String)] {
         &self.context
+    }
+}
+
+/// The cause of an error that is kept.
+#[derive(Debug)]
+struct CauseOf(Arc<Error>);
+
+impl fmt::Display for CauseOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.source.as_ref().map_or(Ok(()), |cause| cause.fmt(f))
+    }
+}
+
+impl StdError for CauseOf {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        StdError::source(self.0.as_ref())
     }
 }
 
@@ -190,6 +218,22 @@ mod tests {
              GET https://account.blob.core.windows.net/c?[redacted] \\u{1b}]0;owned\\u{7}"
         );
         assert!(!error.message().contains("hidden") && !format!("{:?}", error.context()).contains("hidden"));
+    }
+
+    #[test]
+    fn an_error_that_concerns_several_is_the_same_for_each() {
+        let cause = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let first = Error::new(ErrorKind::Throttled, "cannot list").with("telemetry", "cpu").with_source(cause);
+        let again = Error::again(&Arc::new(first));
+        let again = Error::again(&Arc::new(again));
+        assert_eq!(again.to_string(), "cannot list (telemetry: cpu): no storage space");
+        assert_eq!((again.kind(), again.context()), (ErrorKind::Throttled, &[("telemetry", "cpu".to_owned())][..]));
+        let mut cause = again.source();
+        while let Some(wrapper) = cause.filter(|cause| !cause.is::<std::io::Error>()) {
+            cause = wrapper.source();
+        }
+        let found = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        assert_eq!(found.map(std::io::Error::kind), Some(std::io::ErrorKind::StorageFull));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 pub mod decimal_text;
 mod document;
 mod error;
+mod identity;
 mod kept;
 pub mod location;
 pub mod match_key;

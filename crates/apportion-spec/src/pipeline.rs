@@ -7,6 +7,7 @@ pub use crate::document::node::Place;
 pub use crate::document::wire::{
     CostBasis, Fallback, FollowerPolicy, Followers, Ledger, SourceFormat, Store, TableFormat,
 };
+use crate::identity::Identity;
 
 /// The least memory limit, in MiB: below it not even a month of a few charges can be sorted.
 pub const MINIMUM_MEMORY_MIB: u64 = 32;
@@ -50,35 +51,6 @@ pub struct Runs {
     pub look_back: Option<u32>,
     /// Share by which rows and costs of a month may fall.
     pub hold_when_smaller_by: Share,
-}
-
-/// The parts of a pipeline file as canonical texts, free of places, comments and layout.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Identity {
-    pub(crate) sources: BTreeMap<String, String>,
-    pub(crate) allocation: String,
-}
-
-impl Pipeline {
-    /// Everything written about a source that decides about its charges of a billing period. Equal
-    /// texts, equal charges; where a line stands and what a comment says is not part of it.
-    #[must_use]
-    pub fn source_identity(&self, source: &str, period: BillingPeriod) -> String {
-        let declared = self.sources.iter().find(|it| it.name == source);
-        let basis = declared.map_or("", |source| source.cost_basis_in(period).as_str());
-        format!("{basis} {}", self.identity.sources.get(source).map_or("", String::as_str))
-    }
-
-    /// Everything written that decides about the allocation of a billing period: telemetry,
-    /// dimensions, rules, unit metrics, the reporting currency and its rates up to the month after.
-    #[must_use]
-    pub fn allocation_identity(&self, period: BillingPeriod) -> String {
-        let rates = self.reporting.iter().flat_map(|reporting| &reporting.rates);
-        // The rate of a new month must not touch the years before it.
-        let rates: Vec<&ExchangeRate> = rates.filter(|rate| rate.month <= period.next()).collect();
-        let currency = self.reporting.as_ref().map(|reporting| reporting.currency.as_str());
-        format!("{} {currency:?} {rates:?}", self.identity.allocation)
-    }
 }
 
 /// One billing export.

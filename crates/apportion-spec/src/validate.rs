@@ -11,8 +11,9 @@ use crate::document::node::{Node, Place, Value};
 use crate::document::shape::{self, Mistake};
 use crate::document::sound::Sound;
 use crate::document::wire::{self, Document};
+use crate::identity::Identity;
 use crate::pipeline::{
-    Allocation, Destination, Dimension, Identity, Located, Pipeline, Runs, Share, Source, Stage, Telemetry, UnitMetric,
+    Allocation, Destination, Dimension, Located, Pipeline, Runs, Share, Source, Stage, Telemetry, UnitMetric,
 };
 use crate::suggest::did_you_mean;
 use crate::{Error, ErrorKind, Result, secret};
@@ -70,7 +71,8 @@ impl Pipeline {
             lines.push(format!("{file}: {error}"));
             Error::new(ErrorKind::Config, lines.join("\n"))
         })?;
-        let mut validator = Validator { sound: &sound, document: &document, vocabulary, mistakes };
+        let identity = Identity::of(&document)?;
+        let mut validator = Validator { sound: &sound, document: &document, vocabulary, identity, mistakes };
         let pipeline = validator.pipeline();
         Ok(Survey {
             pipeline,
@@ -150,37 +152,11 @@ pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(Document).to_value()
 }
 
-/// The parts of the document that decide about figures, without what depends on the period: the cost basis and
-/// the periods that count.
-fn identity(document: &Document) -> Identity {
-    let source = |source: &wire::Source| {
-        let wire::Source {
-            format,
-            location,
-            keep,
-            null_words,
-            store,
-            cost_basis: _,
-            cost_basis_by_period: _,
-            from: _,
-            to: _,
-        } = source;
-        let words = null_words.as_ref().map_or_else(String::new, |words| format!(" {words:?}"));
-        format!("{format:?} {location:?} {keep:?} {store:?}{words}")
-    };
-    Identity {
-        sources: document.sources.iter().map(|(name, declared)| (name.clone(), source(declared))).collect(),
-        allocation: format!(
-            "{:?} {:?} {:?} {:?}",
-            document.telemetry, document.dimensions, document.allocation, document.unit_economics
-        ),
-    }
-}
-
 struct Validator<'a> {
     sound: &'a Sound<'a>,
     document: &'a Document,
     vocabulary: &'a Vocabulary<'a>,
+    identity: Identity,
     mistakes: Vec<Mistake>,
 }
 
@@ -219,7 +195,7 @@ impl Validator<'_> {
             jobs: document.engine.jobs,
             runs: self.runs(&document.runs),
             seeds: document.seeds.as_ref().and_then(|folder| self.seeds(folder)),
-            identity: identity(document),
+            identity: self.identity.clone(),
         }
     }
 

@@ -248,3 +248,69 @@ fn followers_inherit_kept_dimensions_and_nothing_else() {
     let misspelt = parse(&with("[service]").replace("keep:", "kep:")).unwrap_err();
     assert!(misspelt.lines().all(|line| line.contains("unknown key")), "{misspelt}");
 }
+
+/// Everything that decides about figures, once as short as it can be said and once in full.
+const FULL: &str = r"
+name: other
+version: 1
+destination: { format: delta, location: elsewhere/ }
+reporting: { currency: EUR, rates: { USD: { 2026-01: 0.90, 2026-02: 0.9231, 2026-09: 2 } } }
+unit_economics:
+  cost_per_request: { metric: requests, ledger: effective, by: [customer, service] }
+sources:
+  # what a comment says decides nothing
+  bill:
+    store: { endpoint: 'http://127.0.0.1:9000', region: eu-west-1 }
+    format: focus
+    location: s3://bucket/focus/
+    keep: [x_Project]
+    null_words: ['NULL', '\N']
+    cost_basis: gross
+    from: 2025-01
+telemetry:
+  requests: { time: ts, quantity: n, unit: Requests, target: customer_id, location: t/, unique_by: [id], match: { service: svc } }
+dimensions: { service: tag('service'), customer: tag('customer') }
+allocation:
+  target: customer
+  grain: day
+  keep: [service]
+  followers: { tax: rules }
+  rules:
+    - { id: halves, method: fixed, shares: { a: 0.50, b: 0.5 }, when: service = 'db' }
+    - { id: shared, method: proportional, driver: requests, fallback: [previous_period] }
+";
+
+/// Digests of these texts are stored beside every table: another text computes every month of every user again. So
+/// a name of the code may change and these may not, unless figures change with them.
+#[test]
+fn what_decides_about_figures_is_told_in_the_words_of_the_file() {
+    let pipeline = parse(FULL).unwrap();
+    let period = "2026-01".parse().unwrap();
+    assert_eq!(
+        pipeline.source_identity("bill", period),
+        r#"gross {"format":"focus","keep":["x_Project"],"location":"s3://bucket/focus/","null_words":["NULL","\\N"],"#
+            .to_owned()
+            + r#""store":{"endpoint":"http://127.0.0.1:9000","region":"eu-west-1"}}"#
+    );
+    insta::assert_snapshot!(pipeline.allocation_identity(period));
+    assert!(!pipeline.allocation_identity(period).contains("2026-09"), "the rate of a month to come");
+    let without = |from: &str, to: &str| {
+        assert!(FULL.contains(from), "{from}");
+        parse(&FULL.replace(from, to)).unwrap()
+    };
+    // What says the same decides the same.
+    for (from, to) in
+        [("  grain: day\n", ""), ("    cost_basis: gross\n", ""), (", ledger: effective", ""), ("  # what", "  # who")]
+    {
+        let same = without(from, to);
+        assert_eq!(same.source_identity("bill", period), pipeline.source_identity("bill", period), "{from}");
+        assert_eq!(same.allocation_identity(period), pipeline.allocation_identity(period), "{from}");
+    }
+    // `[]` says that every word is a text, which nothing does not say.
+    let words = "    null_words: ['NULL', '\\N']\n";
+    let (none, no_words) = (without(words, ""), without(words, "    null_words: []\n"));
+    assert_ne!(none.source_identity("bill", period), no_words.source_identity("bill", period));
+    let region = without("region: eu-west-1", "region: eu-west-2");
+    assert_ne!(region.source_identity("bill", period), pipeline.source_identity("bill", period));
+    assert_eq!(region.allocation_identity(period), pipeline.allocation_identity(period));
+}

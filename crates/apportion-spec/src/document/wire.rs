@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A pipeline: which bills are read, how they are allocated, and where the tables go.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -80,7 +80,7 @@ pub struct Source {
 }
 
 /// Formats of billing exports that can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceFormat {
     /// AWS Cost and Usage Report, the legacy report in Athena-compatible Parquet.
@@ -109,7 +109,7 @@ pub enum CostBasis {
 }
 
 /// How to reach an object store. Never holds secrets.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
     /// Region of the bucket; found out when absent.
@@ -127,7 +127,7 @@ pub struct Store {
 }
 
 /// One telemetry data set in Parquet, of any column names.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Telemetry {
     /// Where the Parquet files lie: a file, a folder or a prefix.
@@ -152,7 +152,7 @@ pub struct Telemetry {
 }
 
 /// How charges become costs of targets.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Allocation {
     /// What a target is: a dimension such as `customer`.
@@ -189,7 +189,7 @@ pub struct Reporting {
 }
 
 /// Time grain of the allocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Grain {
     /// One allocation per UTC day.
@@ -198,7 +198,7 @@ pub enum Grain {
 }
 
 /// A named group of ordered rules. A charge is handled by the first stage with a rule that matches it.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// Name of the stage.
@@ -208,7 +208,7 @@ pub struct Stage {
 }
 
 /// One allocation rule.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Name of the rule; every allocated row carries it.
@@ -248,7 +248,7 @@ pub struct Rule {
 }
 
 /// How a rule allocates cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// The whole charge belongs to one target.
@@ -264,7 +264,7 @@ pub enum Method {
 }
 
 /// A driver with its share of the cost.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WeightedDriver {
     /// Name of the telemetry.
@@ -274,7 +274,7 @@ pub struct WeightedDriver {
 }
 
 /// One activity of an activity-based rule.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Activity {
     /// Name of the activity.
@@ -287,7 +287,7 @@ pub struct Activity {
 }
 
 /// What stands in for a driver that was not measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fallback {
     /// The same driver's quantities of the previous billing period.
@@ -299,7 +299,7 @@ pub enum Fallback {
 }
 
 /// The four cost ledgers of FOCUS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ledger {
     /// What is invoiced (`BilledCost`).
@@ -314,7 +314,7 @@ pub enum Ledger {
 }
 
 /// Policies for charges that are consequences of other charges.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Followers {
     /// Credits and discounts given after the fact.
@@ -336,7 +336,7 @@ pub struct Followers {
 }
 
 /// What happens to one kind of follower.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FollowerPolicy {
     /// Allocated like the usage it belongs to: same commitment or resource, else same SKU, else same service
@@ -350,7 +350,7 @@ pub enum FollowerPolicy {
 }
 
 /// Cost per business quantity.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnitMetric {
     /// Telemetry that counts the business quantity.
@@ -402,7 +402,7 @@ pub struct Engine {
     /// Memory the engine may use before it spills to disk, in MiB.
     #[schemars(range(min = crate::pipeline::MINIMUM_MEMORY_MIB))]
     pub memory_limit_mib: Option<u64>,
-    /// How many partitions are worked on at once, at least 2; defaults to the number of cores.
+    /// How many partitions are worked on at once; defaults to the number of cores.
     #[schemars(range(min = 1))]
     pub jobs: Option<u64>,
 }
@@ -424,6 +424,12 @@ pub struct Runs {
 /// A number that stays exact: kept as the text that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decimal(pub String);
+
+impl Serialize for Decimal {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 impl<'de> Deserialize<'de> for Decimal {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
