@@ -13,9 +13,10 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use sha2::{Digest, Sha256};
 
 /// Folders with code, below `crates/`.
-pub(crate) const ROOTS: [&str; 6] = [
+pub(crate) const ROOTS: [&str; 7] = [
     "apportion-focus/src",
     "apportion-spec/src",
+    "apportion-store/src",
     "apportion-sources/src",
     "apportion-engine/src",
     "apportion-sinks/src",
@@ -100,9 +101,11 @@ const UNRELATED: &[&str] = &[
     "apportion-sources/src/store",
     "apportion-sources/src/store.rs",
     "apportion-spec/src/error.rs",
+    "apportion-spec/src/identity.rs",
     "apportion-spec/src/printable.rs",
     "apportion-spec/src/secret.rs",
     "apportion-spec/src/suggest.rs",
+    "apportion-store/src",
 ];
 
 /// The digest, or `None` outside the repository.

@@ -122,7 +122,7 @@ impl Project {
         Configuration { file: name.unwrap_or_default(), text: self.text.clone() }
     }
 
-    /// Narrows the pipeline to the named sources and moves its destination, as the options say.
+    /// Checks that the sources which the options name are declared.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when a named source does not exist.
@@ -291,10 +291,7 @@ fn usable(folder: &Path) -> Result<PathBuf> {
         .and_then(|()| folder.canonicalize())
         .and_then(|path| tempfile::tempfile_in(&path).map(|_| path));
     ready.map_err(|error| {
-        let kind = match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::ResourcesExhausted,
-            _ => ErrorKind::Config,
-        };
+        let kind = if apportion_store::is_full(&error) { ErrorKind::ResourcesExhausted } else { ErrorKind::Config };
         Error::new(kind, "nothing can be written to the work directory; choose another with --work-directory")
             .with("folder", folder.display())
             .with_source(error)

@@ -5,12 +5,11 @@
 //! user needs to hear which option to change.
 
 use std::error::Error as StdError;
-use std::io;
 
 use apportion_spec::{Error, ErrorKind};
+use apportion_store::{Cause, Said, of_io, of_store};
 use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
-use datafusion::object_store;
 
 /// Converts an error of planning or execution; callers add where it happened.
 #[must_use]
@@ -75,20 +74,11 @@ pub(crate) fn innermost(error: &DataFusionError) -> &DataFusionError {
 
 /// The first cause whose kind is known for certain: ours, the store's or the file system's.
 fn below(root: &DataFusionError) -> Option<Error> {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(root);
-    while let Some(cause) = next {
-        if let Some(ours) = cause.downcast_ref::<Error>() {
-            return Some(copy(ours));
-        }
-        if let Some(error) = cause.downcast_ref::<object_store::Error>() {
-            return Some(from_store(error));
-        }
-        if let Some(error) = cause.downcast_ref::<io::Error>() {
-            return Some(from_io(error));
-        }
-        next = cause.source();
-    }
-    None
+    Some(match apportion_store::cause(root)? {
+        Cause::Ours(ours) => copy(ours),
+        Cause::Store(error) => worded(of_store(error), error),
+        Cause::Io(error) => worded(of_io(error.kind()), error),
+    })
 }
 
 fn copy(ours: &Error) -> Error {
@@ -100,52 +90,12 @@ fn copy(ours: &Error) -> Error {
     }
 }
 
-fn from_store(error: &object_store::Error) -> Error {
-    let kind = match error {
-        object_store::Error::NotFound { .. } => ErrorKind::NotFound,
-        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-            ErrorKind::PermissionDenied
-        }
-        object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. } => ErrorKind::Conflict,
-        other if is_throttling(&other.to_string()) => ErrorKind::Throttled,
-        // The local disk is a store as well.
-        other => match file_error(other).map(io::Error::kind) {
-            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => ErrorKind::ResourcesExhausted,
-            _ => ErrorKind::Internal,
-        },
+fn worded(said: Said, error: &dyn StdError) -> Error {
+    let message = match said {
+        Said::Full => format!("the disk is full, point --work-directory at a larger one: {error}"),
+        _ => error.to_string(),
     };
-    Error::new(kind, error.to_string())
-}
-
-/// Whether a store asked to slow down, by how it says so; the name of an object may hold any number.
-fn is_throttling(text: &str) -> bool {
-    ["status code: 429", "status code: 503", "<Code>SlowDown</Code>", "<Code>ServerBusy</Code>", "(code: SlowDown)"]
-        .iter()
-        .any(|sign| text.contains(sign))
-}
-
-/// What the file system said, somewhere below.
-fn file_error(error: &object_store::Error) -> Option<&io::Error> {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(cause) = next {
-        if let Some(found) = cause.downcast_ref::<io::Error>() {
-            return Some(found);
-        }
-        next = cause.source();
-    }
-    None
-}
-
-fn from_io(error: &io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::new(
-            ErrorKind::ResourcesExhausted,
-            format!("the disk is full, point --work-directory at a larger one: {error}"),
-        ),
-        io::ErrorKind::NotFound => Error::new(ErrorKind::NotFound, error.to_string()),
-        io::ErrorKind::PermissionDenied => Error::new(ErrorKind::PermissionDenied, error.to_string()),
-        _ => Error::new(ErrorKind::Internal, error.to_string()),
-    }
+    Error::new(said.kind(), message)
 }
 
 fn exhausted(message: &str) -> Error {
@@ -161,6 +111,10 @@ fn exhausted(message: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use datafusion::object_store;
+
     use super::*;
 
     #[test]

@@ -4,62 +4,32 @@ use datafusion::error::DataFusionError;
 use deltalake_core::DeltaTableError;
 
 use apportion_spec::{Error, ErrorKind};
+use apportion_store::{cause, is_full, of_io, of_store};
 
 /// Classifies an object store failure.
 pub(crate) fn store(error: object_store::Error, action: &str, object: impl std::fmt::Display) -> Error {
-    Error::new(store_kind(&error), format!("cannot {action}")).with("object", object).with_source(error)
-}
-
-fn store_kind(error: &object_store::Error) -> ErrorKind {
-    use object_store::Error as Store;
-    match error {
-        Store::NotFound { .. } => ErrorKind::NotFound,
-        Store::PermissionDenied { .. } | Store::Unauthenticated { .. } => ErrorKind::PermissionDenied,
-        Store::AlreadyExists { .. } | Store::Precondition { .. } => ErrorKind::Conflict,
-        other if is_throttling(&other.to_string()) => ErrorKind::Throttled,
-        _ => ErrorKind::Internal,
-    }
-}
-
-/// The remedy of an object store failure somewhere below a library's error.
-fn store_kind_below(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
-    std::iter::successors(Some(error), |error| error.source())
-        .find_map(|error| error.downcast_ref::<object_store::Error>())
-        .map(store_kind)
+    Error::new(of_store(&error).kind(), format!("cannot {action}")).with("object", object).with_source(error)
 }
 
 /// The remedy of a failure of the Delta kernel, which does not show the store's error as its source.
 fn kernel_kind(error: &delta_kernel::Error) -> ErrorKind {
     match error {
-        delta_kernel::Error::ObjectStore(error) => store_kind(error),
+        delta_kernel::Error::ObjectStore(error) => of_store(error).kind(),
         delta_kernel::Error::FileNotFound(_) => ErrorKind::NotFound,
         delta_kernel::Error::Backtraced { source, .. } => kernel_kind(source),
-        other => store_kind_below(other).unwrap_or(ErrorKind::Internal),
+        // The kernel reads what is stored; what it cannot read is not as Delta promises.
+        other => cause(other).map_or(ErrorKind::ContractViolated, |cause| cause.kind()),
     }
 }
 
-/// Whether a store asked to slow down, by how it says so; the name of an object may hold any number.
-fn is_throttling(text: &str) -> bool {
-    const SIGNS: [&str; 7] = [
-        "status code: 429",
-        "status code: 503",
-        "<Code>SlowDown</Code>",
-        "<Code>ServerBusy</Code>",
-        "<Code>TooManyRequests",
-        "(code: SlowDown)",
-        "code: SlowDown,",
-    ];
-    SIGNS.iter().any(|sign| text.contains(sign))
+/// The remedy of whatever lies below a library's error.
+fn kind_below(error: &(dyn std::error::Error + 'static)) -> ErrorKind {
+    cause(error).map_or(ErrorKind::Internal, |cause| cause.kind())
 }
 
 /// Classifies a failure of the local file system.
 pub(crate) fn file(error: std::io::Error, action: &str, path: &std::path::Path) -> Error {
-    let kind = match error.kind() {
-        std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-        std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::ResourcesExhausted,
-        _ => ErrorKind::Internal,
-    };
+    let kind = of_io(error.kind()).kind();
     Error::new(kind, format!("cannot {action}")).with("path", path.display()).with_source(error)
 }
 
@@ -82,8 +52,8 @@ pub(crate) fn query(error: DataFusionError) -> Error {
             Error::new(ErrorKind::ResourcesExhausted, advice).with_source(error)
         }
         DataFusionError::ResourcesExhausted(_) => Error::memory_exhausted().with_source(error),
-        other if is_disk_full(&other) => query_failed(ErrorKind::ResourcesExhausted, other),
-        other => query_failed(store_kind_below(&other).unwrap_or(ErrorKind::Internal), other),
+        other if is_full(&other) => query_failed(ErrorKind::ResourcesExhausted, other),
+        other => query_failed(kind_below(&other), other),
     }
 }
 
@@ -101,19 +71,11 @@ fn query_failed(kind: ErrorKind, error: DataFusionError) -> Error {
 
 /// A failure to encode rows; most often the disk they are staged on is full.
 pub(crate) fn encode(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    if is_disk_full(&error) {
+    if is_full(&error) {
         let message = "the disk of the work directory is full; make room or name another with --work-directory";
         return Error::new(ErrorKind::ResourcesExhausted, message).with_source(error);
     }
     Error::new(ErrorKind::Internal, "cannot encode Parquet").with_source(error)
-}
-
-/// Whether a full disk lies somewhere below a library's error.
-fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| {
-        let io = error.downcast_ref::<std::io::Error>();
-        io.is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
-    })
 }
 
 /// Classifies a failure of the Delta library.
@@ -127,7 +89,14 @@ pub(crate) fn delta(error: DeltaTableError, action: &str, table: &str) -> Error 
             let kind = match &other {
                 DeltaTableError::NotATable(_) | DeltaTableError::InvalidTableLocation(_) => ErrorKind::NotFound,
                 DeltaTableError::VersionAlreadyExists(_) | DeltaTableError::Transaction { .. } => ErrorKind::Conflict,
-                other => store_kind_below(other).unwrap_or(ErrorKind::Internal),
+                DeltaTableError::InvalidJsonLog { .. }
+                | DeltaTableError::InvalidStatsJson { .. }
+                | DeltaTableError::InvalidData { .. }
+                | DeltaTableError::MetadataError(_)
+                | DeltaTableError::NoSchema
+                | DeltaTableError::SchemaMismatch { .. }
+                | DeltaTableError::PartitionError { .. } => ErrorKind::ContractViolated,
+                other => kind_below(other),
             };
             Error::new(kind, format!("cannot {action}")).with("table", table).with_source(other)
         }
@@ -143,24 +112,23 @@ pub(crate) fn internal(message: impl Into<String>) -> Error {
 mod tests {
     use super::*;
 
-    fn generic(text: &str) -> object_store::Error {
-        object_store::Error::Generic { store: "S3", source: text.to_owned().into() }
-    }
-
     #[test]
-    fn only_the_store_says_that_it_is_throttling() {
-        let answer = "Error performing PUT http://host/b/part-00001 in 2s, after 3 retries - Server returned non-2xx status code: ";
-        for (text, kind) in [
-            (format!("{answer}503 Service Unavailable: <Code>SlowDown</Code>"), ErrorKind::Throttled),
-            (format!("{answer}429 Too Many Requests: "), ErrorKind::Throttled),
-            (format!("{answer}500 Internal Server Error: "), ErrorKind::Internal),
-            (
-                "Error performing GET http://host/b/part-00503.parquet?x=429 in 1s - connection closed".to_owned(),
-                ErrorKind::Internal,
-            ),
-            ("unable to open /data/SlowDown/part-00429".to_owned(), ErrorKind::Internal),
+    fn a_delta_table_that_is_throttled_says_so() {
+        let busy = || object_store::Error::Generic {
+            store: "S3",
+            source: "Server returned non-2xx status code: 503 Service Unavailable: ".into(),
+        };
+        let object = "part-00429.parquet";
+        let kernel = delta_kernel::Error::ObjectStore(busy());
+        for error in [
+            store(busy(), "write", object),
+            delta(DeltaTableError::ObjectStore { source: busy() }, "load the table", object),
+            delta(DeltaTableError::KernelError(kernel), "load the table", object),
+            query(DataFusionError::ObjectStore(Box::new(busy()))),
         ] {
-            assert_eq!(store(generic(&text), "write", "part-00503").kind(), kind, "{text}");
+            assert_eq!(error.kind(), ErrorKind::Throttled, "{error}");
         }
+        let other = object_store::Error::Generic { store: "S3", source: "part-00503 of 429".into() };
+        assert_eq!(store(other, "write", object).kind(), ErrorKind::Internal);
     }
 }

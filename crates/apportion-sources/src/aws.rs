@@ -23,10 +23,6 @@ pub(crate) struct CurLegacy;
 pub(crate) struct Cur2;
 
 impl ExportFormat for CurLegacy {
-    fn name(&self) -> &'static str {
-        "aws_cur_legacy"
-    }
-
     fn contract(&self) -> &'static SourceContract {
         &CONTRACT
     }
@@ -41,10 +37,6 @@ impl ExportFormat for CurLegacy {
 }
 
 impl ExportFormat for Cur2 {
-    fn name(&self) -> &'static str {
-        "aws_cur_2"
-    }
-
     fn contract(&self) -> &'static SourceContract {
         &CONTRACT
     }

@@ -23,10 +23,6 @@ static CONTRACT: LazyLock<SourceContract> = LazyLock::new(contract::line_items);
 pub(crate) struct CostManagement;
 
 impl ExportFormat for CostManagement {
-    fn name(&self) -> &'static str {
-        "azure_cost_management"
-    }
-
     fn contract(&self) -> &'static SourceContract {
         &CONTRACT
     }

@@ -20,10 +20,6 @@ static CONTRACT: LazyLock<SourceContract> = LazyLock::new(contract::focus);
 pub(crate) struct Focus;
 
 impl ExportFormat for Focus {
-    fn name(&self) -> &'static str {
-        "focus"
-    }
-
     fn contract(&self) -> &'static SourceContract {
         &CONTRACT
     }

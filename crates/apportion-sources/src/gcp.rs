@@ -20,10 +20,6 @@ static CONTRACT: LazyLock<SourceContract> = LazyLock::new(contract::line_items);
 pub(crate) struct BillingExport;
 
 impl ExportFormat for BillingExport {
-    fn name(&self) -> &'static str {
-        "gcp_billing_export"
-    }
-
     fn contract(&self) -> &'static SourceContract {
         &CONTRACT
     }

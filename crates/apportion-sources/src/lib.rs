@@ -51,5 +51,5 @@ pub use csv::COPIES_PREFIX;
 pub use discover::{
     Classify, CoverageOrigin, DayRange, Days, Delivery, DiscoveredUnit, Inventory, KeyKind, ManifestIdentity, PeriodsOf,
 };
-pub use registry::{ExportFormat, Reading, discover, format, inventory, inventory_with, open_unit};
-pub use store::{Location, StaticCredentials, StoreOptions, read_error, store_error};
+pub use registry::{ExportFormat, Reading, format, inventory, inventory_with, open_unit};
+pub use store::{Location, StaticCredentials, StoreOptions, store_error};

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use apportion_spec::Result;
 use apportion_spec::wire::SourceFormat;
-use apportion_spec::{BillingPeriod, Result};
 
 use crate::conform::{SourceTable, conform};
 use crate::contract::SourceContract;
@@ -17,9 +17,6 @@ use crate::{aws, azure, focus, gcp};
 
 /// One kind of billing export.
 pub trait ExportFormat: Debug + Send + Sync {
-    /// Name in pipelines.
-    fn name(&self) -> &'static str;
-
     /// What the format promises its SQL.
     fn contract(&self) -> &'static SourceContract;
 
@@ -71,14 +68,6 @@ pub async fn inventory_with(
     remembered: &PeriodsOf<'_>,
 ) -> Result<Inventory> {
     Inventory::take_with(location, format.layout(), format.contract(), remembered).await
-}
-
-/// Finds the current objects of one billing period. For several periods keep an [`Inventory`].
-///
-/// # Errors
-/// See [`Inventory::take`] and [`Inventory::unit`].
-pub async fn discover(format: &dyn ExportFormat, location: &Location, period: BillingPeriod) -> Result<DiscoveredUnit> {
-    inventory(format, location).await?.unit(period).await
 }
 
 /// Opens discovered objects as the relation of their format.

@@ -25,7 +25,7 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use url::Url;
 
 pub use credentials::StaticCredentials;
-pub use error::{read_error, store_error};
+pub use error::store_error;
 
 /// How to reach a store. Everything left out comes from the standard variables and files.
 #[derive(Debug, Clone)]

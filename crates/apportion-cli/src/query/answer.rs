@@ -76,10 +76,7 @@ impl Target<'_> {
 }
 
 fn unwritten(file: &Path, error: io::Error) -> Error {
-    let kind = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::ResourcesExhausted,
-        _ => ErrorKind::Config,
-    };
+    let kind = if apportion_store::is_full(&error) { ErrorKind::ResourcesExhausted } else { ErrorKind::Config };
     Error::new(kind, "the answer cannot be written").with("file", file.display()).with_source(error)
 }
 
@@ -274,9 +271,7 @@ async fn parquet(
     content: Replacement,
 ) -> Result<()> {
     let failed = |error: parquet::errors::ParquetError| {
-        let full = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
-            .filter_map(|error| error.downcast_ref::<io::Error>())
-            .any(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded));
+        let full = apportion_store::is_full(&error);
         let kind = if full { ErrorKind::ResourcesExhausted } else { ErrorKind::Internal };
         Error::new(kind, "the answer cannot be written").with("file", file.display()).with_source(error)
     };

@@ -66,7 +66,7 @@ fn line<'a>(id: &'a str, cost: f64) -> Line<'a> {
 #[test]
 fn every_registered_format_is_put_to_the_test() {
     let tested: Vec<&str> = CASES.iter().map(|case| case.format).collect();
-    let registered = SourceFormat::ALL.map(|format| apportion_sources::format(format).name());
+    let registered = SourceFormat::ALL.map(SourceFormat::as_str);
     assert_eq!(tested, registered, "a format has no case in apportion_testkit::case");
 }
 

@@ -43,7 +43,7 @@ impl LocalDisk {
 
 /// A symbolic link whose target does not exist.
 #[derive(Debug)]
-struct Dangling {
+pub(super) struct Dangling {
     link: PathBuf,
     target: PathBuf,
 }

@@ -170,7 +170,7 @@ async fn equal_rows_of_one_run_are_kept_and_only_told() {
             export(format_of, &objects).await.repeated_rows().await.unwrap()
         };
         let whole = vec![(name("a"), write(&numbers(0, 100))), (name("b"), write(&numbers(100, 200)))];
-        assert!(told(whole).await.is_empty(), "{}", of(format_of).name());
+        assert!(told(whole).await.is_empty(), "{}", format_of.as_str());
         // Equal rows inside an object were never written twice.
         let inside = [numbers(0, 100), numbers(0, 100)].concat();
         assert!(told(vec![(name("a"), write(&inside)), (name("b"), write(&numbers(100, 200)))]).await.is_empty());

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use apportion_sources::{
     DiscoveredUnit, ExportFormat, Location, Reading, SourceTable, StaticCredentials, StoreOptions, format, inventory,
-    open_unit, read_error,
+    open_unit,
 };
 use apportion_spec::wire::SourceFormat;
-use apportion_spec::{BillingPeriod, Error, Result};
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+use apportion_store::Cause;
 use apportion_testkit::{ExportBuilder, S3Server, Value};
 use arrow::util::pretty::pretty_format_batches;
 use bytes::Bytes;
+use datafusion::error::DataFusionError;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 pub(crate) const BUCKET: &str = "bills";
@@ -82,6 +84,17 @@ pub(crate) fn session() -> SessionContext {
     let mut config = SessionConfig::new().with_target_partitions(2);
     config.options_mut().sql_parser.enable_ident_normalization = false;
     SessionContext::new_with_config(config)
+}
+
+/// What failed, found again below what wraps it.
+pub(crate) fn read_error(error: DataFusionError) -> Error {
+    match apportion_store::cause(&error) {
+        Some(Cause::Ours(ours)) => {
+            let copy = Error::new(ours.kind(), ours.message());
+            ours.context().iter().fold(copy, |copy, (key, value)| copy.with(key, value))
+        }
+        _ => Error::new(ErrorKind::ContractViolated, "the source could not be read").with_source(error),
+    }
 }
 
 /// Runs SQL over a source and prints the result.

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use apportion_sources::telemetry::{self, TelemetryColumns, TelemetryFiles, TimeRange};
-use apportion_sources::{Location, StoreOptions, read_error};
+use apportion_sources::{Location, StoreOptions};
 use apportion_spec::{ErrorKind, Result};
 use apportion_testkit::{ColumnType, ExportBuilder, S3Server, Value};
 use arrow::util::pretty::pretty_format_batches;
 
-use crate::support::{BUCKET, assert_contains, location, period, rows, session};
+use crate::support::{BUCKET, assert_contains, location, period, read_error, rows, session};
 
 fn declared() -> TelemetryColumns {
     TelemetryColumns {
