@@ -2,6 +2,7 @@
 
 mod answer;
 mod charge_targets;
+mod unplanned;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,8 +13,9 @@ use apportion_focus::{FocusVersion, catalog};
 use apportion_sinks::{
     LedgerTable, StoredTable, TableObject, TableSpec, certified_periods, read_ledger, stored_periods,
 };
-use apportion_spec::{Error, ErrorKind, Result, did_you_mean};
+use apportion_spec::{Error, ErrorKind, Result};
 use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::TableReference;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::error::DataFusionError;
@@ -60,26 +62,23 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<()> {
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     let answer = match context.sql_with_options(&args.sql, options).await {
         Ok(answer) => answer,
-        Err(error) => return Err(unplanned(&error, &destination).await?),
+        Err(error) => return Err(unplanned(&context, &args.sql, &error, &destination).await?),
     };
     answer::write(args, answer, &opened).await
 }
 
 /// Why a question does not plan, with the tables there are.
-async fn unplanned(error: &DataFusionError, destination: &OpenDestination) -> Result<Error> {
+async fn unplanned(
+    context: &SessionContext,
+    sql: &str,
+    error: &DataFusionError,
+    destination: &OpenDestination,
+) -> Result<Error> {
     let known = stored_tables(destination).await?;
     if known.is_empty() {
         return Ok(no_tables(destination));
     }
-    let text = error.to_string();
-    let missing = text.split('\'').nth(1).filter(|_| text.contains("not found")).unwrap_or("");
-    let name = missing.rsplit('.').next().unwrap_or("");
-    let hint = if known.contains(&name) { String::new() } else { did_you_mean(name, known.iter().copied()) };
-    // The nearest column is named before the list of all that a table has.
-    let reason = text.split("\nValid fields are").next().unwrap_or(&text).to_owned();
-    Ok(Error::new(ErrorKind::SqlInvalid, format!("the question does not plan{hint}"))
-        .with("tables", known.join(", "))
-        .with_source(std::io::Error::other(reason)))
+    Ok(unplanned::explain(error, &named_tables(context, sql), &known))
 }
 
 fn no_tables(destination: &OpenDestination) -> Error {
@@ -109,15 +108,19 @@ async fn stored_tables(destination: &OpenDestination) -> Result<Vec<&'static str
     Ok(known)
 }
 
+/// What a question names as tables; what does not parse names nothing and is explained by planning it.
+fn named_tables(context: &SessionContext, sql: &str) -> Vec<TableReference> {
+    let state = context.state();
+    let dialect = state.config_options().sql_parser.dialect;
+    let named = state.sql_to_statement(sql, &dialect).and_then(|it| state.resolve_table_references(&it));
+    named.unwrap_or_default()
+}
+
 /// The tables a question names, with those behind a view, and all where it asks what there is. Every other one need
 /// not be opened.
 fn asked_tables(context: &SessionContext, sql: &str) -> Vec<&'static str> {
     let all = || PUBLISHED.into_iter().chain([RUN_LEDGER]);
-    let state = context.state();
-    let dialect = state.config_options().sql_parser.dialect;
-    let named = state.sql_to_statement(sql, &dialect).and_then(|it| state.resolve_table_references(&it));
-    // What does not parse is explained by planning it.
-    let named = named.unwrap_or_default();
+    let named = named_tables(context, sql);
     if named.iter().any(|table| table.schema() == Some("information_schema")) {
         return all().collect();
     }
