@@ -13,7 +13,7 @@ use datafusion::prelude::SessionContext;
 
 use crate::money::Money;
 use crate::published::of_the_data;
-use crate::rows::rows;
+use crate::rows::{date, rows, rows_with};
 use crate::run::Run;
 use crate::staging::query_error;
 use crate::tables::FOCUS_CHARGES;
@@ -42,18 +42,20 @@ pub(crate) async fn of_charges(context: &SessionContext, period: BillingPeriod) 
     // A fee over the month lies on every day of it and would hide that the usage of one is gone, so days are
     // those of charges no longer than a day, where there are any. An invoice month may reach a day
     // beyond the calendar's; corrections of older days come and go.
-    let day = |date: Option<NaiveDate>| date.unwrap_or_default().format("%Y-%m-%d").to_string();
-    let first = day(period.start().date_naive().checked_sub_days(Days::new(1)));
-    let last = day(period.end().date_naive().checked_add_days(Days::new(1)));
+    let (start, end) = (period.start().date_naive(), period.end().date_naive());
+    let first = start.checked_sub_days(Days::new(1)).unwrap_or(start);
+    let last = end.checked_add_days(Days::new(1)).unwrap_or(end);
     let days = |condition: &str| {
         format!(
             "SELECT DISTINCT CAST(ChargePeriodStart AS date) FROM focus_charges \
-             WHERE CAST(ChargePeriodStart AS date) BETWEEN '{first}' AND '{last}'{condition} ORDER BY 1"
+             WHERE CAST(ChargePeriodStart AS date) BETWEEN $first AND $last{condition} ORDER BY 1"
         )
     };
-    let mut found = rows(context, &days(" AND ChargePeriodEnd <= ChargePeriodStart + INTERVAL '1 day'")).await?;
+    let around = [("first", date(first)), ("last", date(last))];
+    let short = days(" AND ChargePeriodEnd <= ChargePeriodStart + INTERVAL '1 day'");
+    let mut found = rows_with(context, &short, &around).await?;
     if found.is_empty() {
-        found = rows(context, &days("")).await?;
+        found = rows_with(context, &days(""), &around).await?;
     }
     extent.days = ranges(&found.iter().filter_map(|row| row.text(0).parse().ok()).collect());
     Ok(extent)

@@ -3,20 +3,27 @@
 //! Rates are data of the pipeline file. One that is missing is never guessed, and one that published
 //! figures were computed with is never replaced by accident.
 
+use std::sync::Arc;
+
 use apportion_sinks::{PartitionValues, TableObject, TableSink, TableSpec, objects_table};
 use apportion_spec::pipeline::Reporting;
 use apportion_spec::{BillingPeriod, Error, ErrorKind, Result};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::common::ScalarValue;
+use datafusion::datasource::MemTable;
 use datafusion::functions::core::expr_fn::{get_field, named_struct};
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{SessionContext, col};
 
-use crate::rows::rows;
+use crate::rows::rows_with;
 use crate::run::Run;
 use crate::staging::{query_error, quoted};
 use crate::tables::{ALLOCATED_CHARGES, REPORTING_CHARGES};
 
 /// The relation of declared rates that `sql/marts/reporting_charges.sql` reads.
 const EXCHANGE_RATES: &str = "exchange_rates";
+/// The relation of the same rates as they are written in the pipeline.
+const DECLARED_RATES: &str = "declared_rates";
 
 /// The relation of allocated charges that the model reads.
 const ALLOCATED_PARTS: &str = "allocated_parts";
@@ -57,32 +64,17 @@ pub(crate) async fn register_rates(
     reporting: &Reporting,
     period: BillingPeriod,
 ) -> Result<()> {
-    let declared = reporting.rates.iter().map(|rate| {
-        format!(
-            "('{}', cast('{}' as timestamp), decimal_from_text('{}'))",
-            rate.currency,
-            rate.month.start().format("%Y-%m-%d"),
-            rate.rate
-        )
-    });
-    // The first row gives the types of a table without rates; no charge is in its currency.
-    let nothing = "('', cast('1970-01-01' as timestamp), decimal_from_text('0'))".to_owned();
-    let values: Vec<String> = std::iter::once(nothing).chain(declared).collect();
-    let sql = format!(
-        "SELECT column1 AS BillingCurrency, column2 AS ChargeMonth, column3 AS Rate FROM (VALUES {})",
-        values.join(", ")
-    );
-    let rates = context.sql(&sql).await.map_err(query_error)?;
+    context.register_table(DECLARED_RATES, declared(reporting)?).map_err(query_error)?;
+    let rates = "SELECT BillingCurrency, CAST(ChargeMonth AS timestamp) AS ChargeMonth, decimal_from_text(Rate) AS Rate \
+                 FROM declared_rates";
+    let rates = context.sql(rates).await.map_err(query_error)?;
     context.register_table(EXCHANGE_RATES, rates.into_view()).map_err(query_error)?;
-    let missing = format!(
-        "SELECT DISTINCT a.BillingCurrency, to_char(a.x_ChargeDate, '%Y-%m') FROM allocated_charges a \
-         LEFT ANTI JOIN {EXCHANGE_RATES} r ON a.BillingCurrency = r.BillingCurrency \
-         AND date_trunc('month', a.x_ChargeDate) = r.ChargeMonth \
-         WHERE a.BillingCurrency <> '{}' ORDER BY 1, 2",
-        reporting.currency
-    );
-    let missing: Vec<String> =
-        rows(context, &missing).await?.iter().map(|row| format!("{} in {}", row.text(0), row.text(1))).collect();
+    let missing = "SELECT DISTINCT a.BillingCurrency, to_char(a.x_ChargeDate, '%Y-%m') FROM allocated_charges a \
+                   LEFT ANTI JOIN exchange_rates r ON a.BillingCurrency = r.BillingCurrency \
+                   AND date_trunc('month', a.x_ChargeDate) = r.ChargeMonth \
+                   WHERE a.BillingCurrency <> $currency ORDER BY 1, 2";
+    let missing = rows_with(context, missing, &currency(reporting)).await?;
+    let missing: Vec<String> = missing.iter().map(|row| format!("{} in {}", row.text(0), row.text(1))).collect();
     if !missing.is_empty() {
         let message = format!(
             "no rate into {} is declared for {}; add it under `reporting.rates`",
@@ -92,6 +84,27 @@ pub(crate) async fn register_rates(
         return Err(Error::new(ErrorKind::Config, message));
     }
     frozen(run, context, reporting, period).await
+}
+
+/// The reporting currency as the parameter of a query.
+fn currency(reporting: &Reporting) -> [(&'static str, ScalarValue); 1] {
+    [("currency", ScalarValue::from(reporting.currency.as_str()))]
+}
+
+/// The declared rates as the pipeline states them, in text.
+///
+/// # Errors
+/// [`ErrorKind::Internal`] when they are no table.
+fn declared(reporting: &Reporting) -> Result<Arc<MemTable>> {
+    let text = |values: Vec<String>| -> ArrayRef { Arc::new(StringArray::from(values)) };
+    let rates = &reporting.rates;
+    let rows = RecordBatch::try_from_iter([
+        ("BillingCurrency", text(rates.iter().map(|rate| rate.currency.clone()).collect())),
+        ("ChargeMonth", text(rates.iter().map(|rate| rate.month.start().format("%Y-%m-%d").to_string()).collect())),
+        ("Rate", text(rates.iter().map(|rate| rate.rate.clone()).collect())),
+    ]);
+    let rows = rows.map_err(|error| query_error(error.into()))?;
+    Ok(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]]).map_err(query_error)?))
 }
 
 /// The objects of the newest version of a partition that is kept whole; none when there is none.
@@ -117,14 +130,11 @@ async fn frozen(run: &Run, context: &SessionContext, reporting: &Reporting, peri
     }
     let published = objects_table(sink, &spec, objects)?;
     context.register_table("published_reporting_charges", published).map_err(query_error)?;
-    let changed = format!(
-        "SELECT DISTINCT p.BillingCurrency, to_char(p.x_ChargeDate, '%Y-%m'), p.x_ExchangeRate, r.Rate \
-         FROM published_reporting_charges p JOIN {EXCHANGE_RATES} r ON p.BillingCurrency = r.BillingCurrency \
-         AND date_trunc('month', p.x_ChargeDate) = r.ChargeMonth \
-         WHERE p.x_ReportingCurrency = '{}' AND p.x_ExchangeRate <> r.Rate ORDER BY 1, 2",
-        reporting.currency
-    );
-    let changed = rows(context, &changed).await?;
+    let changed = "SELECT DISTINCT p.BillingCurrency, to_char(p.x_ChargeDate, '%Y-%m'), p.x_ExchangeRate, r.Rate \
+                   FROM published_reporting_charges p JOIN exchange_rates r ON p.BillingCurrency = r.BillingCurrency \
+                   AND date_trunc('month', p.x_ChargeDate) = r.ChargeMonth \
+                   WHERE p.x_ReportingCurrency = $currency AND p.x_ExchangeRate <> r.Rate ORDER BY 1, 2";
+    let changed = rows_with(context, changed, &currency(reporting)).await?;
     let accepted = |month: &str| reporting.restated_months.iter().any(|it| it.to_string() == month);
     let named: Vec<String> = changed
         .iter()

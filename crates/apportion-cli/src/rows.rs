@@ -3,7 +3,9 @@
 use apportion_spec::{Error, ErrorKind, Result};
 use arrow::array::AsArray;
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Date32Type};
+use chrono::NaiveDate;
+use datafusion::common::ScalarValue;
 use datafusion::prelude::SessionContext;
 
 use crate::money::Money;
@@ -42,12 +44,33 @@ impl Row {
     }
 }
 
+/// A day as the parameter of a query.
+pub(crate) fn date(day: NaiveDate) -> ScalarValue {
+    ScalarValue::Date32(Some(Date32Type::from_naive_date(day)))
+}
+
 /// Runs a query and returns all its rows.
 ///
 /// # Errors
 /// When it does not plan or run.
 pub(crate) async fn rows(context: &SessionContext, sql: &str) -> Result<Vec<Row>> {
-    let batches = context.sql(sql).await.map_err(query_error)?.collect().await.map_err(query_error)?;
+    rows_with(context, sql, &[]).await
+}
+
+/// As [`rows`], with values for the parameters of the query: `$currency` is `("currency", …)`.
+///
+/// # Errors
+/// When it does not plan or run.
+pub(crate) async fn rows_with(
+    context: &SessionContext,
+    sql: &str,
+    parameters: &[(&str, ScalarValue)],
+) -> Result<Vec<Row>> {
+    let mut query = context.sql(sql).await.map_err(query_error)?;
+    if !parameters.is_empty() {
+        query = query.with_param_values(parameters.to_vec()).map_err(query_error)?;
+    }
+    let batches = query.collect().await.map_err(query_error)?;
     let mut rows = Vec::new();
     for batch in batches {
         let mut columns = Vec::new();

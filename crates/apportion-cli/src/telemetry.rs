@@ -15,7 +15,7 @@ use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
 
 use crate::project::Project;
-use crate::rows::rows;
+use crate::rows::{date, rows_with};
 use crate::staging::query_error;
 
 /// All telemetry a run may need, listed and checked.
@@ -118,9 +118,9 @@ impl ListedTelemetry {
 
 /// Whether charges of the context lie before their period, so that they are weighed by telemetry of then.
 async fn reaches_back(context: &SessionContext, period: BillingPeriod) -> Result<bool> {
-    let start = period.start().format("%Y-%m-%d");
-    let sql = format!("SELECT 1 FROM focus_charges WHERE CAST(ChargePeriodStart AS date) < '{start}' LIMIT 1");
-    Ok(!rows(context, &sql).await?.is_empty())
+    let sql = "SELECT 1 FROM focus_charges WHERE CAST(ChargePeriodStart AS date) < $start LIMIT 1";
+    let start = [("start", date(period.start().date_naive()))];
+    Ok(!rows_with(context, sql, &start).await?.is_empty())
 }
 
 /// Registers `relation` over the rows of all `tables`, and keeps them.
