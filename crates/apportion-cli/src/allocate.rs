@@ -26,7 +26,7 @@ use crate::run::Run;
 use crate::staging::{DiskBarrier, Staging, query_error};
 use crate::tables::{
     ALLOCATED_CHARGES, DRIVER_QUANTITIES, FOCUS_CHARGES, REPORTING_CHARGES, UNIT_ECONOMICS_DAILY,
-    UNIT_ECONOMICS_MONTHLY,
+    UNIT_ECONOMICS_MONTHLY, parameters_of_checks,
 };
 use crate::telemetry::ListedTelemetry;
 use crate::withdraw::{self, Partition, left_over};
@@ -37,7 +37,7 @@ pub(crate) struct Allocation<'a> {
     run: &'a Run,
     plan: Arc<AllocationPlan>,
     /// Telemetry that cannot be read fails the allocation of every period, not the charges.
-    telemetry: Result<ListedTelemetry, (ErrorKind, String)>,
+    telemetry: Result<ListedTelemetry, Arc<Error>>,
 }
 
 /// A table staged for one period.
@@ -49,8 +49,7 @@ struct Staged {
 impl<'a> Allocation<'a> {
     /// Prepares planned rules for the given billing periods.
     pub(crate) async fn open(run: &'a Run, plan: AllocationPlan, periods: &[BillingPeriod]) -> Self {
-        let telemetry = ListedTelemetry::list(&run.project, periods).await;
-        let telemetry = telemetry.map_err(|error| (error.kind(), error.to_string()));
+        let telemetry = ListedTelemetry::list(&run.project, periods).await.map_err(Arc::new);
         Self { run, plan: Arc::new(plan), telemetry }
     }
 
@@ -70,7 +69,7 @@ impl<'a> Allocation<'a> {
         let run = self.run;
         let context = run.context();
         self.register_charges(&context, period, work).await?;
-        let listed = self.telemetry.as_ref().map_err(|(kind, message)| Error::new(*kind, message.clone()))?;
+        let listed = self.telemetry.as_ref().map_err(Error::again)?;
         let allocator = Allocator::new(Arc::clone(&self.plan), period);
         let opened = listed.open(&context, &allocator, period, self.plan.needs_previous_telemetry()).await?;
         work.read(opened.named_objects());
@@ -105,8 +104,9 @@ impl<'a> Allocation<'a> {
         work.step("unit_economics");
         let mut notes = Vec::new();
         allocator.register_bill_columns(&context).await?;
+        let of_checks = parameters_of_checks(period, None);
         for table in &staged {
-            notes.extend(judge(&run.models.run_checks(&context, &table.spec.name, &BTreeMap::new()).await?)?);
+            notes.extend(judge(&run.models.run_checks(&context, &table.spec.name, &of_checks).await?)?);
         }
         let proof = reconcile::allocation(run, &context, period).await?;
         opened.verify_unchanged().await?;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use apportion_engine::allocation::AllocationPlan;
 use apportion_engine::{Engine, ModelGraph, SeedExtension};
+use apportion_sinks::require_conditional_put;
 use apportion_sinks::units::SourceIndex;
+use apportion_sources::{Location, StoreOptions};
+use apportion_spec::pipeline::{Store, TableFormat};
 use apportion_spec::{Error, ErrorKind, Result};
 use datafusion::prelude::SessionContext;
 use serde::Serialize;
@@ -63,7 +66,7 @@ pub(crate) async fn check(args: &CheckArgs) -> Result<ExitStatus> {
         Err(Error::new(ErrorKind::Config, survey.mistakes.join("\n")))
     };
     note("pipeline file", file);
-    note("SQL models", models());
+    note("SQL models", models(&project));
     if project.pipeline.seeds.is_some() {
         note("seeds", seeds(&project));
     }
@@ -75,12 +78,14 @@ pub(crate) async fn check(args: &CheckArgs) -> Result<ExitStatus> {
             note(&format!("source {}", source.name), source_contract(&project, &source.name).await);
         }
         for telemetry in &project.pipeline.telemetry {
-            let outcome = crate::telemetry::describe(&project, telemetry).await;
+            let outcome = match reach(&project, &telemetry.location, &telemetry.store).await {
+                Ok(_) => crate::telemetry::describe(&project, telemetry).await,
+                Err(error) => Err(error),
+            };
             note(&format!("telemetry {}", telemetry.name), outcome);
         }
         if survey.knows_destination {
-            let destination = OpenDestination::open(Some(&project), None, None).await.map(|open| open.shown);
-            note("destination", destination);
+            note("destination", destination(&project).await);
         }
     }
     let failed = findings.iter().any(|finding| !finding.ok);
@@ -101,8 +106,10 @@ fn describe(project: &Project) -> String {
     )
 }
 
-fn models() -> Result<String> {
-    let models = ModelGraph::embedded()?;
+/// The models that a run of the project uses, with its own seeds.
+fn models(project: &Project) -> Result<String> {
+    // What is wrong with its seeds is told as theirs.
+    let models = project.models().map(|(models, _)| models).or_else(|_| ModelGraph::embedded())?;
     let mistakes = models.verify();
     if mistakes.is_empty() {
         Ok(format!("{} models, {} checks", models.models().count(), models.checks().count()))
@@ -154,10 +161,36 @@ pub(crate) fn plan_rules(context: &SessionContext, project: &Project) -> Result<
     if conflicts.is_empty() { Ok(Some(plan)) } else { Err(Error::new(ErrorKind::Config, conflicts.join("\n"))) }
 }
 
+/// Asks the store of a location what only the store can say: whether it is there, in this region, and may be listed by
+/// these credentials. What lies on disk says so itself when it is read.
+async fn reach(project: &Project, location: &str, store: &Store) -> Result<Location> {
+    let location = Location::open(location, &project.base, &StoreOptions::from(store)).await?;
+    if location.url.scheme() != "file" {
+        location.preflight().await?;
+    }
+    Ok(location)
+}
+
+/// Opens the destination, and asks its store for what a run of the pipeline needs of it.
+async fn destination(project: &Project) -> Result<String> {
+    let declared = &project.pipeline.destination;
+    let place = reach(project, &declared.location, &declared.store).await?;
+    let opened = OpenDestination::open(Some(project), None, None).await?;
+    // A folder on disk may not exist yet, and is not made by a command that only looks.
+    if declared.format == TableFormat::Delta && place.url.scheme() != "file" {
+        require_conditional_put(&opened.place).await?;
+    }
+    Ok(opened.shown)
+}
+
 /// Reads the footers of a source's newest period.
 async fn source_contract(project: &Project, name: &str) -> Result<String> {
     let names = [name.to_owned()];
     let limits = EffectiveLimits::try_new(&crate::args::Limits::default(), Some(&project.pipeline))?;
+    let declared = project.pipeline.sources.iter().find(|source| source.name == name);
+    if let Some(source) = declared {
+        reach(project, &source.location, &source.store).await?;
+    }
     let sources = OpenSources::open(project, &names, &limits, &SourceIndex::default()).await?;
     let (models, _) = project.models()?;
     let decisive = Decisive::try_new(&project.pipeline, &models, &Tables::new(Some(&project.pipeline)))?;

@@ -27,7 +27,7 @@ use crate::report::{SourceUnitReport, Status};
 use crate::rows::rows;
 use crate::run::Run;
 use crate::staging::{Staging, query_error};
-use crate::tables::FOCUS_CHARGES;
+use crate::tables::{FOCUS_CHARGES, parameters_of_checks, parameters_of_period};
 use crate::units::{Unit, bytes, version};
 use crate::unmapped;
 
@@ -55,17 +55,12 @@ const PROVIDER_CHARGES: &str = "int_focus__charges";
 
 /// Parameters of staging, provider and control models.
 fn parameters(source: &Source, period: BillingPeriod) -> BTreeMap<String, ScalarValue> {
-    let micros = |time: chrono::DateTime<chrono::Utc>| {
-        ScalarValue::TimestampMicrosecond(Some(time.timestamp_micros()), Some(Arc::from("UTC")))
-    };
-    BTreeMap::from([
+    let declared = [
         ("source".to_owned(), ScalarValue::from(source.name.as_str())),
         ("format".to_owned(), ScalarValue::from(source.format.as_str())),
-        ("billing_period".to_owned(), ScalarValue::from(period.to_string())),
-        ("billing_period_start".to_owned(), micros(period.start())),
-        ("billing_period_end".to_owned(), micros(period.end())),
         ("cost_basis".to_owned(), ScalarValue::from(source.cost_basis_in(period).as_str())),
-    ])
+    ];
+    declared.into_iter().chain(parameters_of_period(period)).collect()
 }
 
 /// Normalises and publishes one unit. `before` is what is published of it.
@@ -111,7 +106,8 @@ pub(crate) async fn normalize(
     }
     notes.extend(unknown_columns(&source));
     notes.extend(source.unreadable_maps().await?);
-    notes.extend(judge(&run.models.run_checks(&checked, FOCUS_CHARGES, &parameters).await?)?);
+    let of_checks = parameters_of_checks(unit.period, Some(unit.source_name()));
+    notes.extend(judge(&run.models.run_checks(&checked, FOCUS_CHARGES, &of_checks).await?)?);
     let unmapped = unmapped::values(run, &checked, &parameters).await?;
     notes.extend(unmapped.iter().map(unmapped::Unmapped::note));
     work.step("check");

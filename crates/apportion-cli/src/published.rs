@@ -92,17 +92,19 @@ impl PublishedPeriod {
     }
 }
 
-/// Passes on an error that lies in what is stored; returns the others as errors.
+/// Passes on an error that lies in what is stored; returns the others as errors: another content of the tables
+/// would not help, and a mistake of this program is no finding about them.
 ///
 /// # Errors
-/// The error itself when another content of the tables would not help.
+/// The error itself.
 pub(crate) fn of_the_data(error: Error) -> Result<Error> {
     match error.kind() {
         ErrorKind::MemoryExhausted
         | ErrorKind::ResourcesExhausted
         | ErrorKind::Throttled
         | ErrorKind::PermissionDenied
-        | ErrorKind::Config => Err(error),
+        | ErrorKind::Config
+        | ErrorKind::Internal => Err(error),
         _ => Ok(error),
     }
 }
@@ -168,4 +170,19 @@ pub(crate) async fn selected_periods(
         periods.retain(|period| named.contains(period));
     }
     Ok(periods)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_of_the_program_is_no_finding_about_the_tables() {
+        for kind in [ErrorKind::Internal, ErrorKind::Throttled, ErrorKind::MemoryExhausted] {
+            assert_eq!(of_the_data(Error::new(kind, "x")).unwrap_err().kind(), kind);
+        }
+        for kind in [ErrorKind::ContractViolated, ErrorKind::NotFound, ErrorKind::Conflict, ErrorKind::SqlInvalid] {
+            assert_eq!(of_the_data(Error::new(kind, "x")).unwrap().kind(), kind);
+        }
+    }
 }

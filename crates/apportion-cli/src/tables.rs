@@ -1,10 +1,12 @@
 //! The written tables of one pipeline: their contracts with the pipeline's dimensions added.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use apportion_focus::{ColumnContract, TableContract, catalog};
 use apportion_sinks::TableSpec;
-use apportion_spec::{Error, ErrorKind, Pipeline, Result, dimension_column};
+use apportion_spec::{BillingPeriod, Error, ErrorKind, Pipeline, Result, dimension_column};
+use datafusion::common::ScalarValue;
 
 /// `focus_charges`.
 pub(crate) const FOCUS_CHARGES: &str = "focus_charges";
@@ -39,6 +41,25 @@ pub(crate) const PUBLISHED: [&str; 8] = [
     RECONCILIATION,
     COMPLETENESS,
 ];
+
+/// What the checks of a table may ask for: whatever can be told from the tables alone, so that who verifies them
+/// runs the same checks as who publishes them. `source` is that of charges.
+pub(crate) fn parameters_of_checks(period: BillingPeriod, source: Option<&str>) -> BTreeMap<String, ScalarValue> {
+    let source = source.map(|source| ("source".to_owned(), ScalarValue::from(source)));
+    parameters_of_period(period).into_iter().chain(source).collect()
+}
+
+/// A billing period as parameters of models: its name, its start and its end.
+pub(crate) fn parameters_of_period(period: BillingPeriod) -> [(String, ScalarValue); 3] {
+    let micros = |time: chrono::DateTime<chrono::Utc>| {
+        ScalarValue::TimestampMicrosecond(Some(time.timestamp_micros()), Some(Arc::from("UTC")))
+    };
+    [
+        ("billing_period".to_owned(), ScalarValue::from(period.to_string())),
+        ("billing_period_start".to_owned(), micros(period.start())),
+        ("billing_period_end".to_owned(), micros(period.end())),
+    ]
+}
 
 /// Table contracts with the dimensions a pipeline declares.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use apportion_engine::allocation::AllocationPlan;
 use apportion_engine::{Model, Severity};
 use apportion_sinks::{Certificate, StageTotal, objects_table, read_certificate, read_configuration};
 use apportion_spec::{BillingPeriod, Error, Result};
+use datafusion::common::ScalarValue;
 use datafusion::prelude::SessionContext;
 
 use super::report::{Amount, Finding, PeriodReport, TableReport};
@@ -20,7 +21,9 @@ use crate::project::Project;
 use crate::published::{PublishedPeriod, of_the_data};
 use crate::rows::{Row, rows};
 use crate::staging::{Staging, query_error};
-use crate::tables::{ALLOCATED_CHARGES, DRIVER_QUANTITIES, FOCUS_CHARGES, PUBLISHED, RECONCILIATION};
+use crate::tables::{
+    ALLOCATED_CHARGES, DRIVER_QUANTITIES, FOCUS_CHARGES, PUBLISHED, RECONCILIATION, parameters_of_checks,
+};
 
 /// The relation of recomputed cells, which one check reads.
 const ALLOCATION_CELLS: &str = "allocation_cells";
@@ -118,9 +121,10 @@ impl Verifier {
             report.findings.extend(guard("", wrong)?);
             uncounted += self.splits(context, staging, certificate, period, report).await?;
         }
-        self.charge_checks(published, report).await?;
+        self.charge_checks(published, period, report).await?;
+        let parameters = parameters_of_checks(period, None);
         for table in PUBLISHED.into_iter().filter(|name| *name != FOCUS_CHARGES && has(name)) {
-            self.checks(context, table, published, report).await?;
+            self.checks(context, table, &parameters, published, report).await?;
         }
         if has(RECONCILIATION) {
             for (table, model) in
@@ -158,22 +162,32 @@ impl Verifier {
             Some(certificate) => read_configuration(&self.destination.place, &certificate.configuration_digest).await,
             None => Ok(None),
         };
-        let planned = match (kept, &self.project) {
+        let (planned, whose) = match (kept, &self.project) {
             (Ok(Some(kept)), _) => {
-                Project::parse(Path::new(&kept.file), kept.text).and_then(|project| plan_rules(context, &project))
+                let project = Project::parse(Path::new(&kept.file), kept.text);
+                let planned = project.and_then(|project| plan_rules(context, &project));
+                (planned, "the configuration that is kept with these tables")
             }
-            (Ok(None), Some(project)) => plan_rules(context, project),
-            (Ok(None), None) => return Ok(None),
+            (Ok(None), Some(project)) => (plan_rules(context, project), "the given pipeline file"),
+            (Ok(None), None) => {
+                let missing = "no configuration is kept with these tables, so cells were not formed again from the \
+                               charges; name the pipeline file to do so";
+                report.notes.push(missing.to_owned());
+                return Ok(None);
+            }
             (Err(error), _) => {
                 report.findings.push(Finding::new("certificate", "", of_the_data(error)?.to_string()));
                 return Ok(None);
             }
         };
-        // Rules of an older version may not plan any more; the sums of the tables still say much.
-        planned.or_else(|error| {
-            report.notes.push(format!("the rules of this period do not plan: {error}"));
-            Ok(None)
-        })
+        let obstacle = match planned {
+            Ok(Some(plan)) => return Ok(Some(plan)),
+            Ok(None) => format!("{whose} declares no allocation"),
+            // Rules of an older version may not plan any more; the sums of the tables still say much.
+            Err(error) => format!("the rules of {whose} do not plan: {error}"),
+        };
+        report.notes.push(format!("cells were not formed again from the charges: {obstacle}"));
+        Ok(None)
     }
 
     async fn splits(
@@ -185,14 +199,7 @@ impl Verifier {
         report: &mut PeriodReport,
     ) -> Result<u64> {
         "against the sums of the parts".clone_into(&mut report.splits);
-        let Some(plan) = self.plan(context, certificate, report).await? else {
-            report.notes.push(
-                "no configuration is kept with these tables, so cells were not formed again from the charges; name the \
-                 pipeline file to do so"
-                    .to_owned(),
-            );
-            return Ok(0);
-        };
+        let Some(plan) = self.plan(context, certificate, report).await? else { return Ok(0) };
         match splits::recompute(context, staging, plan, period).await {
             Ok(Outcome::Compared { findings, differing }) => {
                 "from charges and driver quantities".clone_into(&mut report.splits);
@@ -223,7 +230,12 @@ impl Verifier {
     }
 
     /// The checks of charges, source by source as they are published.
-    async fn charge_checks(&self, published: &PublishedPeriod, report: &mut PeriodReport) -> Result<()> {
+    async fn charge_checks(
+        &self,
+        published: &PublishedPeriod,
+        period: BillingPeriod,
+        report: &mut PeriodReport,
+    ) -> Result<()> {
         let Some(table) = published.tables.get(FOCUS_CHARGES) else { return Ok(()) };
         for (partition, objects) in by_partition(table.objects.clone()) {
             let context = self.engine.new_context();
@@ -231,7 +243,8 @@ impl Verifier {
             context.register_table(FOCUS_CHARGES, provider).map_err(query_error)?;
             let source = partition.iter().find(|(name, _)| name == "x_Source").map(|(_, value)| value.clone());
             let before = report.findings.len();
-            self.checks(&context, FOCUS_CHARGES, published, report).await?;
+            let parameters = parameters_of_checks(period, source.as_deref());
+            self.checks(&context, FOCUS_CHARGES, &parameters, published, report).await?;
             for finding in report.findings.iter_mut().skip(before) {
                 finding.place.insert(0, ("x_Source", source.clone().unwrap_or_default()));
             }
@@ -244,6 +257,7 @@ impl Verifier {
         &self,
         context: &SessionContext,
         table: &str,
+        parameters: &BTreeMap<String, ScalarValue>,
         published: &PublishedPeriod,
         report: &mut PeriodReport,
     ) -> Result<()> {
@@ -253,7 +267,7 @@ impl Verifier {
                 continue;
             }
             ran += 1;
-            match self.models.run_one(context, check, &BTreeMap::new()).await {
+            match self.models.run_one(context, check, parameters).await {
                 Ok(outcome) if outcome.passed() => {}
                 Ok(outcome) => {
                     let message = format!(

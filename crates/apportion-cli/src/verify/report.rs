@@ -88,7 +88,7 @@ impl Amount {
             of: of.to_owned(),
             expected: expected.to_string(),
             found: found.to_string(),
-            difference: Some(Money(found.0.saturating_sub(expected.0))),
+            difference: found.minus(expected).ok(),
         }
     }
 

@@ -54,6 +54,27 @@ const TOTALS: &str = "SELECT x_BillingPeriod, sum(BilledCost), sum(EffectiveCost
                       FROM allocated_charges GROUP BY 1 ORDER BY 1";
 
 #[test]
+fn a_check_asks_each_store_for_what_a_run_needs() {
+    let (server, workspace) = on_s3("delta");
+    let text = run_ok(&server, &workspace, &["check", "pipelines/s3.yaml"]);
+    assert!(text.contains("ok    destination") || text.contains("ok   destination"), "{text}");
+    assert!(server.keys("acme-finops").is_empty(), "what was written to ask is gone");
+    let pipeline = std::fs::read_to_string(workspace.path("pipelines/s3.yaml")).expect("pipeline");
+    for (from, to, told) in [
+        ("s3://acme-finops/", "s3://acme-nowhere/", "bucket `acme-nowhere` does not exist"),
+        ("s3://acme-billing/gcp/", "s3://acme-nothing/gcp/", "bucket `acme-nothing` does not exist"),
+        ("s3://acme-telemetry/", "s3://acme-unmeasured/", "bucket `acme-unmeasured` does not exist"),
+    ] {
+        workspace.write("pipelines/wrong.yaml", pipeline.replace(from, to).as_bytes());
+        let output = run(&server, &workspace, &["check", "pipelines/wrong.yaml"]);
+        let text = transcript(&output, &[]);
+        assert!(output.status.code() == Some(2) && text.contains(told), "{text}");
+        let offline = run_ok(&server, &workspace, &["check", "pipelines/wrong.yaml", "--offline"]);
+        assert!(!offline.contains("destination"), "{offline}");
+    }
+}
+
+#[test]
 fn bill_telemetry_and_tables_on_s3_give_what_local_folders_give() {
     for format in ["parquet", "delta"] {
         let (server, workspace) = on_s3(format);

@@ -1,4 +1,5 @@
-//! More differences than are listed: every one of them is counted.
+//! What a verification leaves out: differences beyond the list are counted, and splits that cannot be made again say
+//! why.
 
 use super::tamper::{Rows, data_file, rewrite};
 use super::{period, verify};
@@ -64,4 +65,24 @@ fn quantities_beyond_the_list_are_counted() {
     assert_eq!(listed.first(), Some(&40));
     let parts = if listed.get(1) == Some(&40) { MANY as u64 } else { 0 };
     assert_eq!(differences, others + MANY as u64 + parts, "listed {listed:?}");
+}
+
+/// A configuration without an allocation cannot have made the splits, and that is what is said.
+#[test]
+fn splits_that_no_configuration_declares_are_not_blamed_on_a_missing_one() {
+    let workspace = published();
+    std::fs::remove_dir_all(workspace.path("tables/_apportion/certificates")).expect("certificates");
+    let declared = std::fs::read_to_string(workspace.path("pipeline.yaml")).expect("pipeline");
+    let (before, rest) = declared.split_once("allocation:").expect("allocation");
+    let (_, after) = rest.split_once("destination:").expect("destination");
+    workspace.write("plain.yaml", format!("{before}destination:{after}").as_bytes());
+    let notes = |more: &[&str]| {
+        let (code, report) = verify(&workspace, "tables", more);
+        assert_eq!(code, 0, "{report:#}");
+        period(&report, MONTH)["notes"].to_string()
+    };
+    let told = notes(&["plain.yaml"]);
+    assert!(told.contains("the given pipeline file declares no allocation"), "{told}");
+    assert!(!told.contains("no configuration is kept"), "{told}");
+    assert!(notes(&[]).contains("no configuration is kept with these tables"));
 }
