@@ -169,8 +169,12 @@ async fn certify(
     }
     refuse_untied(run, &context, period).await?;
     let totals = totals(&context).await?;
+    let mut differences = 0;
+    for total in &totals {
+        differences += u64::from(Money::read(&total.difference)? != Money::default());
+    }
     let certificate = Certificate {
-        form: 0,
+        form: Certificate::FORM,
         billing_period: period.to_string(),
         pipeline: run.project.pipeline.name.clone(),
         run_id: run.run_id.clone(),
@@ -182,7 +186,7 @@ async fn certify(
         missing: run.certified.missing(period),
         sources: sources(run, &context, period, &partitions, earlier).await?,
         allocation: allocation(&context).await?,
-        differences: totals.iter().filter(|total| Money::parse(&total.difference) != Some(Money(0))).count() as u64,
+        differences,
         totals,
         partitions,
     };

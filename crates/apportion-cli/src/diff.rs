@@ -171,7 +171,7 @@ fn conserved(chain: &Chain) -> Result<()> {
         }
         let of = |state: &Snapshot, key| state.totals.get(key).copied().unwrap_or_default();
         for key in before.totals.keys().chain(after.totals.keys()) {
-            if !of(after, key).since(&of(before, key)).is_zero() {
+            if of(after, key) != of(before, key) {
                 return Err(Error::new(ErrorKind::Internal, "a recomputed allocation does not keep the total")
                     .with("cause", step.name())
                     .with("currency", &key.0));

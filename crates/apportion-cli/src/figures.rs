@@ -12,7 +12,7 @@ use crate::output::{amount, grouped};
 use crate::report::{AllocationReport, LedgerTotals, RuleOutcome, Status, TargetCost, UnitCost};
 use crate::rows::{Row, rows};
 
-/// How many targets the summary names.
+/// How many targets the summary names of each currency.
 const TOP_TARGETS: usize = 8;
 
 impl AllocationReport {
@@ -75,7 +75,7 @@ pub(crate) async fn allocation(context: &SessionContext, period: BillingPeriod) 
     let by_target = "SELECT BillingCurrency, x_AllocationTargetId, x_AllocationReason, \
                      sum(BilledCost), sum(EffectiveCost), sum(ListCost), sum(ContractedCost) FROM allocated_charges \
                      GROUP BY BillingCurrency, x_AllocationTargetId, x_AllocationReason \
-                     ORDER BY sum(EffectiveCost) DESC, x_AllocationTargetId, BillingCurrency";
+                     ORDER BY BillingCurrency, sum(EffectiveCost) DESC, x_AllocationTargetId";
     for row in rows(context, by_target).await? {
         let (currency, target, reason) = (row.text(0), row.text(1), row.optional(2));
         let cost = totals(&row, 3)?;
@@ -90,7 +90,7 @@ pub(crate) async fn allocation(context: &SessionContext, period: BillingPeriod) 
             by_reason.entry(reason).or_default().add(cost.effective)?;
         } else {
             report.allocated_effective.entry(currency.clone()).or_default().add(cost.effective)?;
-            if report.top_targets.len() < TOP_TARGETS {
+            if report.top_targets.iter().filter(|top| top.currency == currency).count() < TOP_TARGETS {
                 report.top_targets.push(TargetCost { target, currency, effective: cost.effective });
             }
         }
@@ -162,4 +162,36 @@ pub(crate) fn driver_note(driver: &DriverReport) -> Option<String> {
         facts.push(format!("{} belongs to no target and stays unallocated", amount(driver.without_target)));
     }
     (!facts.is_empty()).then(|| format!("driver {}: {}", driver.driver, facts.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use apportion_engine::{Engine, EngineOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_largest_targets_are_those_of_each_currency() {
+        let context = Engine::try_new(&EngineOptions::new(std::env::temp_dir())).unwrap().new_context();
+        // Every amount in yen is more than any in dollars, and worth less.
+        let rows = (1..=10).map(|target| format!("('JPY', 'yen-{target:02}', {})", 1000 * target));
+        let rows = rows.chain((1..=3).map(|target| format!("('USD', 'dollar-{target}', {})", 100 * target)));
+        let view = format!(
+            "CREATE VIEW allocated_charges AS SELECT column1 AS BillingCurrency, column2 AS x_AllocationTargetId, \
+             cast(NULL AS varchar) AS x_AllocationReason, cost AS BilledCost, cost AS EffectiveCost, \
+             cost AS ListCost, cost AS ContractedCost FROM \
+             (SELECT *, cast(column3 AS decimal(38, 12)) AS cost FROM (VALUES {}))",
+            rows.collect::<Vec<_>>().join(", ")
+        );
+        let economics = "CREATE VIEW unit_economics_monthly AS SELECT cast(NULL AS varchar) AS x_UnitMetric, \
+                         cast(NULL AS varchar) AS BillingCurrency, cast(NULL AS varchar) AS x_QuantityUnit, \
+                         cast(NULL AS decimal(38, 12)) AS x_Cost, cast(NULL AS decimal(38, 12)) AS x_Quantity";
+        for view in [view.as_str(), economics] {
+            context.sql(view).await.unwrap().collect().await.unwrap();
+        }
+        let report = allocation(&context, "2026-01".parse().unwrap()).await.unwrap();
+        let named: Vec<&str> = report.top_targets.iter().map(|top| top.target.as_str()).collect();
+        let yen = ["yen-10", "yen-09", "yen-08", "yen-07", "yen-06", "yen-05", "yen-04", "yen-03"];
+        assert_eq!(named, [&yen[..], &["dollar-3", "dollar-2", "dollar-1"]].concat());
+    }
 }

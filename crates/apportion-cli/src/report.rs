@@ -197,7 +197,7 @@ pub(crate) struct AllocationReport {
     pub(crate) allocated_effective: BTreeMap<String, Money>,
     /// Effective cost by currency and reason that did not.
     pub(crate) unallocated_effective: BTreeMap<String, BTreeMap<String, Money>>,
-    /// The targets with the largest effective cost.
+    /// The targets with the largest effective cost, currency by currency.
     pub(crate) top_targets: Vec<TargetCost>,
     /// Unit costs of the period.
     pub(crate) unit_costs: Vec<UnitCost>,

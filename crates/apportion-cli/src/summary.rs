@@ -95,7 +95,8 @@ fn allocations(text: &mut String, report: &RunReport) {
     for unit in report.allocations.iter().filter(|unit| unit.status != Status::UpToDate) {
         for (currency, totals) in &unit.totals {
             let allocated = unit.allocated_effective.get(currency).copied().unwrap_or_default();
-            let rest = Money(totals.effective.0 - allocated.0);
+            let rest = totals.effective.minus(allocated).ok();
+            let shown = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
             rows.push(vec![
                 unit.billing_period.clone(),
                 status(unit.status).to_owned(),
@@ -103,8 +104,8 @@ fn allocations(text: &mut String, report: &RunReport) {
                 currency.clone(),
                 amount(totals.effective.0),
                 amount(allocated.0),
-                amount(rest.0),
-                percent(rest, totals.effective),
+                shown(rest.map(|rest| amount(rest.0))),
+                shown(rest.and_then(|rest| percent(rest, totals.effective))),
             ]);
         }
         if unit.totals.is_empty() {
@@ -119,13 +120,10 @@ fn allocations(text: &mut String, report: &RunReport) {
     }
 }
 
-/// A share in per cent with one decimal, for people.
-fn percent(part: Money, whole: Money) -> String {
-    if whole.0 == 0 {
-        return "–".to_owned();
-    }
-    let tenths = part.0.saturating_mul(1000) / whole.0;
-    format!("{}{}.{} %", if tenths < 0 { "-" } else { "" }, tenths.abs() / 10, tenths.abs() % 10)
+/// A share in per cent with one decimal, for people; none of nothing.
+fn percent(part: Money, whole: Money) -> Option<String> {
+    let tenths = part.0.checked_mul(1000)?.checked_div(whole.0)?;
+    Some(format!("{}{}.{} %", if tenths < 0 { "-" } else { "" }, tenths.abs() / 10, tenths.abs() % 10))
 }
 
 fn targets(text: &mut String, allocation: &AllocationReport) {

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use apportion_sinks::Provenance;
+use apportion_spec::Result;
 use apportion_spec::pipeline::Source;
-use apportion_spec::{BillingPeriod, Result};
 
 use super::recompute::Recomputation;
 use super::versions::{ChargesVersion, Version};
@@ -191,10 +191,8 @@ async fn of_source(
     if old.configuration_digest != new.configuration_digest {
         let before = recomputation.declared(&old.configuration_digest).await?;
         let after = recomputation.declared(&new.configuration_digest).await?;
-        let of = |pipeline: &Option<apportion_spec::Pipeline>| -> Option<String> {
-            let pipeline = pipeline.as_ref()?;
-            let source = pipeline.sources.iter().find(|it| it.name == source)?;
-            Some(deciding(source, recomputation.period))
+        let of = |pipeline: &Option<apportion_spec::Pipeline>| {
+            pipeline.as_ref().map(|pipeline| pipeline.source_identity(source, recomputation.period))
         };
         if of(&before) != of(&after) {
             causes.insert(Cause::Rules);
@@ -207,11 +205,4 @@ async fn of_source(
         causes.insert(Cause::Mapping);
     }
     Ok(causes)
-}
-
-/// What of a source's declaration decides about its charges.
-fn deciding(source: &Source, period: BillingPeriod) -> String {
-    let basis = source.cost_basis_in(period);
-    let (format, words) = (source.format.as_str(), &source.null_words);
-    format!("{format} {} {} {:?} {words:?}", source.location, basis.as_str(), source.keep)
 }

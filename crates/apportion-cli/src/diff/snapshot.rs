@@ -40,15 +40,6 @@ impl Costs {
     pub(super) fn of(&self, ledger: usize) -> Money {
         self.0.get(ledger).copied().unwrap_or_default()
     }
-
-    pub(super) fn is_zero(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// What must be added to `before` to get `self`.
-    pub(super) fn since(&self, before: &Self) -> Self {
-        Self(std::array::from_fn(|ledger| Money(self.of(ledger).0 - before.of(ledger).0)))
-    }
 }
 
 /// Currency, and the value that a line is about; `None` is the value NULL, and the total.

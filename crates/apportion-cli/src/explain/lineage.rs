@@ -1,10 +1,12 @@
 //! From cells back to the bill: their charges, and the objects these were read from.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apportion_engine::allocation::{AllocationPlan, Allocator};
-use apportion_sinks::{Certificate, read_runs};
-use apportion_spec::{BillingPeriod, Result};
+use apportion_sinks::ledger::RunEntry;
+use apportion_sinks::{Certificate, Destination, read_run};
+use apportion_spec::{BillingPeriod, ErrorKind, Result};
 use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::SessionContext;
 
@@ -83,6 +85,17 @@ async fn of_cell(context: &SessionContext, cost: &str, top: usize, cell: &mut Ce
     Ok(())
 }
 
+/// What the ledger says of a run; a document that is gone or cannot be read says nothing.
+async fn told(place: &Destination, run_id: &str) -> Result<Option<RunEntry>> {
+    match read_run(place, run_id).await {
+        Err(error) if error.kind() == ErrorKind::ContractViolated => {
+            tracing::warn!(run_id, %error, "the document of a run cannot be read");
+            Ok(None)
+        }
+        other => other,
+    }
+}
+
 /// The objects of each source's export, as the run that published the charges noted them.
 ///
 /// # Errors
@@ -93,7 +106,7 @@ pub(super) async fn exports(
     period: BillingPeriod,
     sources: &[String],
 ) -> Result<Vec<Export>> {
-    let runs = read_runs(&destination.place).await?;
+    let mut runs: BTreeMap<String, Option<RunEntry>> = BTreeMap::new();
     let spec = Tables::new(None).spec(FOCUS_CHARGES)?;
     let mut exports = Vec::new();
     for source in sources {
@@ -107,7 +120,10 @@ pub(super) async fn exports(
                 versions.into_iter().find(|it| it.current).map(|it| it.provenance.run_id).unwrap_or_default()
             }
         };
-        let unit = runs.iter().find(|run| run.run_id == run_id).and_then(|run| {
+        if !run_id.is_empty() && !runs.contains_key(&run_id) {
+            runs.insert(run_id.clone(), told(&destination.place, &run_id).await?);
+        }
+        let unit = runs.get(&run_id).and_then(Option::as_ref).and_then(|run| {
             run.units.iter().find(|unit| {
                 unit.table == FOCUS_CHARGES
                     && unit.source.as_ref() == Some(source)

@@ -201,7 +201,9 @@ fn now(staged: &AllocationReport, currency: &str) -> Option<i128> {
 
 /// A share in millionths, where there is a whole to have a share of.
 fn ratio(part: Money, whole: Money) -> Option<i128> {
-    (whole.0 > 0).then(|| part.0.saturating_mul(1_000_000) / whole.0)
+    let exact = || part.0.checked_mul(1_000_000)?.checked_div(whole.0);
+    // Beyond that the last digits of the whole say nothing about millionths.
+    (whole.0 > 0).then(|| exact().or_else(|| part.0.checked_div(whole.0 / 1_000_000))).flatten()
 }
 
 /// Millionths as per cent with one decimal.

@@ -287,6 +287,22 @@ fn bills_restated_together_are_told_by_source() {
     }
 }
 
+/// What makes a run read a month again is what a diff names, the store of a source as well.
+#[test]
+fn another_store_is_a_rule_of_the_source() {
+    let workspace = sample();
+    pipeline(&workspace, "parquet", 3, "0.25", "");
+    run(&workspace);
+    let text = std::fs::read_to_string(workspace.path("pipeline.yaml")).expect("pipeline");
+    let declared = "location: testdata/exports/aws/cur2/acme/,";
+    assert!(text.contains(declared));
+    let text = text.replace(declared, &format!("{declared} store: {{ region: eu-west-1 }},"));
+    workspace.write("pipeline.yaml", text.as_bytes());
+    restate_aws(&workspace, 3);
+    run(&workspace);
+    assert_eq!(causes(&compare(&workspace, &[])), ["bill_and_rules", "rules"]);
+}
+
 #[test]
 fn what_cannot_be_recomputed_is_told_as_one_cause() {
     let workspace = sample();
