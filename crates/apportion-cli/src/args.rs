@@ -126,7 +126,7 @@ pub struct Limits {
     /// Memory the engine may use before it spills to disk, for example 2GiB or 800MiB
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub memory_limit: Option<u64>,
-    /// How many partitions are worked on at once, at least 2; defaults to the number of cores
+    /// How many partitions are worked on at once; defaults to the number of cores
     #[arg(long, value_name = "N", value_parser = parse_jobs)]
     pub jobs: Option<usize>,
     /// Where staged and spilled files go; defaults to the system's temporary folder

@@ -93,17 +93,15 @@ impl Ledger {
     /// Those of the destination's store.
     pub(crate) async fn start(run: &Run) -> Result<Self> {
         let entry = RunEntry {
-            form: 0,
+            form: RunEntry::FORM,
             run_id: run.run_id.clone(),
             pipeline: run.project.pipeline.name.clone(),
             engine_version: changes::ENGINE_VERSION.to_owned(),
             libraries: changes::LIBRARIES.to_owned(),
-            reason: None,
             started_at: Utc::now(),
             finished_at: None,
             configuration_digest: run.project.digest.clone(),
             sql_digest: run.sql_digest.clone(),
-            rules_digest: None,
             units: Vec::new(),
             units_up_to_date: 0,
         };
@@ -206,7 +204,6 @@ impl Ledger {
             run_id: run.run_id.clone(),
             input_digest: unit.entry.input_digest.clone().unwrap_or_default(),
             configuration_digest: run.project.digest.clone(),
-            rules_digest: allocates.then(|| run.project.digest.clone()),
             ledger_entry: Some(self.name.clone()),
             computed_from: unit.entry.computed_from.clone(),
             partitions_read: unit.partitions_read.clone(),

@@ -1,8 +1,8 @@
 //! The `apportion` command: the only crate that knows all others.
 //!
 //! It reads the command line and the pipeline, opens stores, and runs units of work in order:
-//! stage, check, reconcile, publish. Everything below it is told what to do: no crate below reads
-//! a clock, the environment or a file that it was not handed.
+//! stage, check, reconcile, publish. Everything below it is told what to do. What a crate below asks
+//! of the machine (credentials, the age of a lock, a folder for copies) decides about no value of a table.
 
 mod accept;
 mod agenda;

@@ -166,6 +166,11 @@ pub struct CertifiedObject {
     pub sha256: String,
 }
 
+impl Certificate {
+    /// Form of the documents that this version writes.
+    pub const FORM: u32 = FORM;
+}
+
 impl CertifiedPartition {
     /// What a publication wrote or confirmed. Its digest is to be asked of the sink.
     #[must_use]

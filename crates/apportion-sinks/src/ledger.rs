@@ -37,9 +37,6 @@ pub struct RunEntry {
     /// Versions of the libraries that compute and write.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub libraries: String,
-    /// Why the run was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
     /// When it started.
     pub started_at: DateTime<Utc>,
     /// When it ended; missing while it runs, or for ever if it was killed.
@@ -50,15 +47,17 @@ pub struct RunEntry {
     /// Digest of the SQL models.
     #[serde(default)]
     pub sql_digest: String,
-    /// Digest of the allocation rules.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rules_digest: Option<String>,
     /// What the run did, unit by unit.
     #[serde(default)]
     pub units: Vec<UnitEntry>,
     /// How many further units it looked at and found up to date.
     #[serde(default)]
     pub units_up_to_date: u64,
+}
+
+impl RunEntry {
+    /// Form of the documents that this version writes.
+    pub const FORM: u32 = FORM;
 }
 
 /// One unit of work of a run.
@@ -111,7 +110,7 @@ pub struct UnitEntry {
     /// Warnings and remarks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Why the unit was skipped.
+    /// Why it was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The error that ended it.
@@ -125,18 +124,12 @@ pub struct UnitEntry {
 pub enum UnitStatus {
     /// Under way, or the run was killed.
     Started,
-    /// Rows are staged.
-    Staged,
-    /// Staged rows passed their checks.
-    Checked,
     /// New content was published.
     Published,
     /// The content was already published.
     Unchanged,
     /// What was published of it is no longer there, because the pipeline does not account for it any more.
     Withdrawn,
-    /// Nothing was to be done.
-    Skipped,
     /// It became suspiciously small and waits for a person to accept it.
     Held,
     /// The run was asked to stop before the unit was published.
@@ -151,12 +144,9 @@ impl UnitStatus {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Started => "started",
-            Self::Staged => "staged",
-            Self::Checked => "checked",
             Self::Published => "published",
             Self::Unchanged => "unchanged",
             Self::Withdrawn => "withdrawn",
-            Self::Skipped => "skipped",
             Self::Held => "held",
             Self::Stopped => "stopped",
             Self::Failed => "failed",

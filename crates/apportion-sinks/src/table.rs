@@ -133,8 +133,6 @@ pub struct Provenance {
     pub input_digest: String,
     /// Digest of the pipeline configuration.
     pub configuration_digest: String,
-    /// Digest of the allocation rules, where the table depends on them.
-    pub rules_digest: Option<String>,
     /// Object name of the run's ledger document.
     pub ledger_entry: Option<String>,
     /// `table@digest` of the published tables the rows were computed from.

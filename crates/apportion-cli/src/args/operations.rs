@@ -23,6 +23,7 @@ pub struct Outputs {
 #[derive(Debug, Args)]
 pub struct VacuumArgs {
     /// The pipeline whose destination is cleaned
+    #[arg(required_unless_present = "destination")]
     pub pipeline: Option<PathBuf>,
     /// The destination that is cleaned, instead of the pipeline's
     #[arg(long, value_name = "LOCATION")]

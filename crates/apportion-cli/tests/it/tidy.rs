@@ -56,13 +56,21 @@ fn crates_keep_their_walls() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("apportion-focus", &[] as &[&str]),
         ("apportion-spec", &[]),
-        ("apportion-sources", &["apportion-focus", "apportion-spec"]),
-        ("apportion-engine", &["apportion-focus", "apportion-spec"]),
-        ("apportion-sinks", &["apportion-focus", "apportion-spec"]),
+        ("apportion-store", &["apportion-spec"]),
+        ("apportion-sources", &["apportion-focus", "apportion-spec", "apportion-store"]),
+        ("apportion-engine", &["apportion-focus", "apportion-spec", "apportion-store"]),
+        ("apportion-sinks", &["apportion-focus", "apportion-spec", "apportion-store"]),
         ("apportion-testkit", &["apportion-focus", "apportion-spec"]),
         (
             "apportion-cli",
-            &["apportion-engine", "apportion-focus", "apportion-sinks", "apportion-sources", "apportion-spec"],
+            &[
+                "apportion-engine",
+                "apportion-focus",
+                "apportion-sinks",
+                "apportion-sources",
+                "apportion-spec",
+                "apportion-store",
+            ],
         ),
     ]);
     for (name, (ordinary, _)) in dependencies() {
@@ -119,6 +127,70 @@ fn nothing_is_left_undone() {
         let text = std::fs::read_to_string(&file).expect("file");
         for word in banned {
             assert!(!text.contains(word), "{} contains {word}", file.display());
+        }
+    }
+}
+
+/// Rust code without its tests, by file.
+fn product_code() -> Vec<(PathBuf, String)> {
+    let all = rust_files().into_iter().filter(|file| {
+        let shown = file.display().to_string();
+        shown.contains("/src/") && !shown.ends_with("tests.rs") && !shown.contains("/apportion-testkit/")
+    });
+    let code = |file: PathBuf| {
+        let text = std::fs::read_to_string(&file).expect("file");
+        let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default().to_owned();
+        (file, code)
+    };
+    all.map(code).collect()
+}
+
+/// The text literals of Rust code, as they are written.
+fn literals(code: &str) -> Vec<String> {
+    use proc_macro2::{TokenStream, TokenTree};
+    fn collect(tokens: TokenStream, found: &mut Vec<String>) {
+        for token in tokens {
+            match token {
+                TokenTree::Group(group) => collect(group.stream(), found),
+                TokenTree::Literal(literal) => found.push(literal.to_string()),
+                TokenTree::Ident(_) | TokenTree::Punct(_) => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(code.parse().expect("Rust"), &mut found);
+    found
+}
+
+#[test]
+fn no_value_becomes_a_part_of_sql() {
+    let mut queries = 0;
+    for (file, code) in product_code() {
+        for text in literals(&code).iter().filter(|text| text.contains("SELECT ") && text.contains(" FROM ")) {
+            queries += 1;
+            assert!(!text.contains("'{"), "{}: a value is text of this query; bind it: {text}", file.display());
+        }
+    }
+    assert!(queries > 30, "the search found the queries");
+}
+
+#[test]
+fn what_cannot_be_read_or_added_is_no_zero() {
+    for (file, code) in product_code() {
+        let lines: Vec<&str> = code.lines().collect();
+        for (index, window) in lines.windows(2).enumerate() {
+            let statement = window.concat();
+            let shown = || format!("{}:{}", file.display(), index + 1);
+            let read = ["Money::parse(", "Money::read(", ".money(", "serde_json::to_"];
+            let hides = [".unwrap_or_default()", ".unwrap_or(", ".ok()", "unwrap_or_else"];
+            if let Some(read) = read.iter().find_map(|read| window[0].find(read)) {
+                let rest = window[0].get(read..).unwrap_or_default();
+                let hidden = hides.iter().find(|hides| rest.contains(**hides) || window[1].trim().starts_with(**hides));
+                assert!(hidden.is_none(), "{}: a failure becomes another value: {statement}", shown());
+            }
+            for wraps in [".0.saturating_", ".0.wrapping_", "Money(i128::"] {
+                assert!(!window[0].contains(wraps), "{}: an amount is added exactly or not at all", shown());
+            }
         }
     }
 }

@@ -94,7 +94,7 @@ fn batch(runs: &[RunEntry]) -> Result<RecordBatch> {
         ("x_ConfigurationDigest", texts(&|run, _| Some(configuration(run)))),
         ("x_OutputDigest", texts(&|_, unit| first(unit).map(|entry| entry.digest))),
         ("x_TableVersion", texts(&|_, unit| first(unit).map(|entry| entry.version.to_string()))),
-        ("x_Reason", texts(&|run, unit| unit.reason.clone().or_else(|| run.reason.clone()))),
+        ("x_Reason", texts(&|_, unit| unit.reason.clone())),
         ("x_Error", texts(&|_, unit| unit.error.as_ref().map(|error| error.message.clone()))),
     ];
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))

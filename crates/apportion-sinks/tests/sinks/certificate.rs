@@ -11,7 +11,7 @@ use crate::support::{World, charges, partition, rows, unit};
 
 fn certificate(period: &str, run: &str) -> Certificate {
     Certificate {
-        form: 0,
+        form: Certificate::FORM,
         billing_period: period.to_owned(),
         pipeline: "nightly".to_owned(),
         run_id: run.to_owned(),

@@ -16,17 +16,15 @@ fn at(second: i64) -> DateTime<Utc> {
 
 pub(crate) fn run(id: &str, second: i64) -> RunEntry {
     RunEntry {
-        form: 0,
+        form: RunEntry::FORM,
         run_id: id.to_owned(),
         pipeline: "nightly".to_owned(),
         engine_version: "0.1.0".to_owned(),
         libraries: "arrow 59.3.2, zstd 0.13.4".to_owned(),
-        reason: None,
         started_at: at(second),
         finished_at: None,
         configuration_digest: "c".to_owned(),
         sql_digest: "s".to_owned(),
-        rules_digest: None,
         units: Vec::new(),
         units_up_to_date: 0,
     }
