@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use apportion_sinks::MissingSource;
 use apportion_spec::{BillingPeriod, Error, ErrorKind};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::exit::ExitStatus;
 use crate::foreign::ForeignReport;
@@ -66,8 +66,7 @@ impl MissingReport {
 }
 
 /// Outcome of one unit of work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     /// New content is visible.
     Published,
@@ -83,6 +82,27 @@ pub(crate) enum Status {
     Stopped,
     /// Nothing of this unit was published.
     Failed,
+}
+
+impl Status {
+    /// The word in reports and metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Unchanged => "unchanged",
+            Self::UpToDate => "up_to_date",
+            Self::Withdrawn => "withdrawn",
+            Self::Held => "held",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// Why a unit failed.

@@ -124,14 +124,14 @@ fn work(report: &RunReport) -> Vec<Family> {
     let mut seconds =
         Family::gauge("apportion_run_phase_seconds", Some("seconds"), "Wall time of the last run by phase.");
     for unit in &report.sources {
-        units.count(vec![("stage", "normalization".to_owned()), ("status", word(&unit.status))]);
+        units.count(vec![("stage", "normalization".to_owned()), ("status", unit.status.as_str().to_owned())]);
         let labels = vec![("source", unit.source.clone()), ("billing_period", unit.billing_period.clone())];
         bytes.add(labels.clone(), Value::Integer(unit.bytes_read));
         let stage = ("stage", "normalization".to_owned());
         rows.add([vec![stage], labels].concat(), Value::Integer(unit.rows));
     }
     for unit in &report.allocations {
-        units.count(vec![("stage", "allocation".to_owned()), ("status", word(&unit.status))]);
+        units.count(vec![("stage", "allocation".to_owned()), ("status", unit.status.as_str().to_owned())]);
         // The same labels as above: a series without a source has an empty one.
         let labels = [("stage", "allocation"), ("source", ""), ("billing_period", &unit.billing_period)];
         rows.add(labels.map(|(name, value)| (name, value.to_owned())).to_vec(), Value::Integer(unit.rows));
@@ -182,12 +182,6 @@ fn money(report: &RunReport) -> Vec<Family> {
         }
     }
     vec![billed, effective, allocated, unallocated]
-}
-
-/// A status as the report spells it.
-fn word(status: &impl serde::Serialize) -> String {
-    let spelled = serde_json::to_value(status).ok();
-    spelled.as_ref().and_then(serde_json::Value::as_str).unwrap_or("unknown").to_owned()
 }
 
 /// Unix time in seconds with milliseconds.
