@@ -84,5 +84,7 @@ async fn a_rule_may_look_at_finality_and_an_issued_month_is_final_throughout() {
         vec![charge("2026-01-05", "6", &[("tag:customer", "a")]), charge("2026-01-06", "2", &[("tag:customer", "a")])];
     let outcome = Case::new(rules, charges, vec![]).run().await;
     assert_eq!(outcome.by_target().await, ["a - 8"]);
-    assert_eq!(outcome.query("select x_Finality, x_Cost from unit_economics_monthly").await, ["final 8"]);
+    // no request was measured, so all of it is cost without a quantity
+    let sql = "select x_Finality, x_Cost, x_CostWithoutQuantity from unit_economics_monthly";
+    assert_eq!(outcome.query(sql).await, ["final 0 8"]);
 }

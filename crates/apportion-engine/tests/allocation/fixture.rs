@@ -127,7 +127,10 @@ pub(crate) fn charges_batch(charges: &[Charge]) -> RecordBatch {
             ("BillingPeriodStart", _) => times(charges.iter().map(|charge| charge.billed.0).collect()),
             ("BillingPeriodEnd", _) => times(charges.iter().map(|charge| charge.billed.1).collect()),
             ("x_ChargeId", _) => {
-                Arc::new((0..charges.len()).map(|index| Some(format!("charge-{index:04}"))).collect::<StringArray>())
+                let named = |(index, charge): (usize, &Charge)| {
+                    charge.texts.get(name).cloned().unwrap_or_else(|| format!("charge-{index:04}"))
+                };
+                Arc::new(charges.iter().enumerate().map(named).map(Some).collect::<StringArray>())
             }
             ("x_BillingPeriod", _) => Arc::new(charges.iter().map(|_| Some("2026-01")).collect::<StringArray>()),
             _ if field.data_type() == &DataType::Utf8 => {

@@ -74,6 +74,17 @@ fn tables() -> BTreeMap<&'static str, TextTable> {
              c3,aws,final,USD,2026-01-06,,,,birch,,,5,5,5,5\n",
         ),
         (
+            "charge_targets",
+            "x_BillingPeriod,x_CellId,x_PoolId,x_AllocationActivity,x_ChargeDate:date,x_AllocationTargetId,\
+             x_InheritedDimensions,BilledCost:money,EffectiveCost:money,ListCost:money,ContractedCost:money\n\
+             ,c1,p1,,2026-01-05,birch,,3.333333333333,3.333333333333,3.333333333333,3.333333333333\n\
+             ,c1,p1,,2026-01-05,kestrel,,6,6,6,6\n\
+             ,c1,p1,,2026-01-05,kestrel,,0.666666666667,0.666666666667,0.666666666667,0.666666666667\n\
+             ,c2,p2,route,2026-01-05,birch,,3,3,3,3\n\
+             ,c2,,,2026-01-05,unallocated,,7,7,7,7\n\
+             ,c3,,,2026-01-06,birch,,5,5,5,5\n",
+        ),
+        (
             "driver_quantities",
             "x_PoolId,x_AllocationRuleId,x_AllocationTargetId,x_DriverQuantity,x_DriverQuantityBefore,\
              x_DriverQuantityUpTo,x_DriverQuantityTotal\n\
@@ -93,13 +104,15 @@ fn tables() -> BTreeMap<&'static str, TextTable> {
         ),
         (
             "unit_economics_daily",
-            "x_UnitMetric,x_Ledger,BillingCurrency,x_ChargeDate,x_Cost,x_Quantity,x_UnitCost,x_UnitCostReason\n\
-             per_order,effective,USD,2026-01-05,20,4,5,\n\
-             per_order,effective,USD,2026-01-06,5,,,not_measured\n",
+            "x_UnitMetric,x_Ledger,BillingCurrency,x_ChargeDate,x_Cost,x_CostWithoutQuantity,x_Quantity,x_UnitCost,\
+             x_UnitCostReason\n\
+             per_order,effective,USD,2026-01-05,20,0,4,5,\n\
+             per_order,effective,USD,2026-01-06,0,5,,,not_measured\n",
         ),
         (
             "unit_economics_monthly",
-            "x_UnitMetric,x_Ledger,BillingCurrency,x_Cost,x_Quantity\nper_order,effective,USD,25,4\n",
+            "x_UnitMetric,x_Ledger,BillingCurrency,x_Cost,x_CostWithoutQuantity,x_Quantity,x_UnitCost\n\
+             per_order,effective,USD,20,5,4,5\n",
         ),
         (
             "completeness",
@@ -113,6 +126,8 @@ fn tables() -> BTreeMap<&'static str, TextTable> {
 }
 
 const CASES: &[Case] = &[
+    ("charge_targets__parts_add_up", "charge_targets", Set(&[(1, "ListCost", "6.1")]), "kestrel"),
+    ("charge_targets__parts_add_up", "charge_targets", Remove(5), "c3"),
     (
         "allocated_charges__activities_recompute",
         "allocated_charges",
@@ -242,9 +257,20 @@ const CASES: &[Case] = &[
     (
         "unit_economics_daily__costs_add_up",
         "unit_economics_daily",
-        Set(&[(1, "x_Cost", "4.999999999999")]),
+        Set(&[(1, "x_CostWithoutQuantity", "4.999999999999")]),
         "per_order",
     ),
+    ("unit_economics_daily__costs_add_up", "unit_economics_daily", Set(&[(0, "x_Cost", "20.1")]), "per_order"),
+    ("unit_economics_daily__cost_has_its_quantity", "unit_economics_daily", Set(&[(1, "x_Cost", "1")]), "per_order"),
+    (
+        "unit_economics_daily__cost_has_its_quantity",
+        "unit_economics_daily",
+        Set(&[(0, "x_CostWithoutQuantity", "1")]),
+        "per_order",
+    ),
+    ("unit_economics_daily__cost_has_its_quantity", "unit_economics_daily", Set(&[(0, "x_UnitCost", "6")]), "6.0"),
+    ("unit_economics_monthly__cost_has_its_quantity", "unit_economics_monthly", Set(&[(0, "x_Quantity", "")]), "20.0"),
+    ("unit_economics_monthly__cost_has_its_quantity", "unit_economics_monthly", Set(&[(0, "x_UnitCost", "6")]), "6.0"),
     ("unit_economics_daily__costs_add_up", "unit_economics_daily", Set(&[(1, "BillingCurrency", "EUR")]), "EUR"),
     (
         "unit_economics_daily__reasons_are_given",
@@ -256,7 +282,13 @@ const CASES: &[Case] = &[
     (
         "unit_economics_monthly__sums_of_days",
         "unit_economics_monthly",
-        Set(&[(0, "x_Cost", "25.000000000001")]),
+        Set(&[(0, "x_Cost", "20.000000000001")]),
+        "per_order",
+    ),
+    (
+        "unit_economics_monthly__sums_of_days",
+        "unit_economics_monthly",
+        Set(&[(0, "x_CostWithoutQuantity", "4")]),
         "per_order",
     ),
     ("unit_economics_monthly__sums_of_days", "unit_economics_monthly", Set(&[(0, "x_Quantity", "5")]), "per_order"),
