@@ -92,7 +92,7 @@ fn mistakes_are_refused_before_anything_is_deleted() {
     let cases: [(&[&str], &str); 4] = [
         (&["vacuum", "--destination", "tables", "--older-than", "1h"], "--force"),
         (&["vacuum", "--destination", "tables", "--older-than", "7"], "has no unit"),
-        (&["vacuum"], "--destination"),
+        (&["vacuum"], "<PIPELINE>"),
         // The pipeline declares Parquet; the folder says otherwise.
         (&["vacuum", "pipelines/sample.yaml", "--destination", "tables"], "Delta table"),
     ];
