@@ -168,6 +168,7 @@ fn parse_type(kind: &str) -> DataType {
         "map" => text_map().data_type().clone(),
         "map_float64" => double_map().data_type().clone(),
         "credits" => credit_list(),
+        "texts" => DataType::List(Arc::new(Field::new("item", DataType::Utf8, true))),
         other => panic!("unknown type `{other}` in a header"),
     }
 }

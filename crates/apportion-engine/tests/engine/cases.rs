@@ -38,6 +38,30 @@ async fn every_model_case_gives_its_expected_rows() {
     assert!(failures.is_empty(), "{} of {count} cases failed\n\n{}", failures.len(), failures.join("\n\n"));
 }
 
+/// Models without a case of their own, and where they are held against something instead.
+const ELSEWHERE: [(&str, &str); 1] =
+    [("focus_charges", "it only names columns: plans::every_provider_map_keeps_the_contract_of_focus_charges")];
+
+#[test]
+fn every_model_has_a_case() {
+    let root = repository().join("testdata/models");
+    let graph = ModelGraph::from_dir(&repository().join("sql")).unwrap();
+    let has_case = |name: &str| directories(&root.join(name)).iter().any(|case| case.join("expect.csv").exists());
+    let is_elsewhere = |name: &str| ELSEWHERE.iter().any(|(model, _)| *model == name);
+    let missing: Vec<&str> =
+        graph.models().map(|model| model.name.as_str()).filter(|name| !has_case(name) && !is_elsewhere(name)).collect();
+    assert!(missing.is_empty(), "models without a case in testdata/models/<model>/<case>/: {missing:?}");
+    let known = |name: &str| graph.model(name).is_some();
+    let stale: Vec<PathBuf> = directories(&root)
+        .into_iter()
+        .filter(|path| {
+            !path.ends_with("schemas") && !path.file_name().is_some_and(|name| known(&name.to_string_lossy()))
+        })
+        .collect();
+    assert!(stale.is_empty(), "cases of models that are gone: {stale:?}");
+    assert!(ELSEWHERE.iter().all(|(name, _)| known(name) && !has_case(name)), "the list of exceptions is stale");
+}
+
 async fn run(engine: &Engine, graph: &ModelGraph, root: &Path, model: &Path, case: &Path) -> Result<(), String> {
     let model = model.file_name().unwrap().to_string_lossy().into_owned();
     let context = engine.new_context();
