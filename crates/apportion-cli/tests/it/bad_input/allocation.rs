@@ -93,8 +93,8 @@ fn a_driver_matches_a_value_of_any_characters() {
     let workspace = aws::workspace(
         &export,
         "telemetry:\n  requests: { location: requests/, time: ts, quantity: n, unit: Requests, target: customer, \
-         match: { service: service } }\ndimensions:\n  service: tag('service')\nallocation:\n  target: customer\n  \
-         rules:\n    - { id: all, method: proportional, driver: requests }\n",
+         match: { service: service } }\ndimensions:\n  customer: tag('customer')\n  service: tag('service')\nallocation:\n  \
+         target: customer\n  rules:\n    - { id: all, method: proportional, driver: requests }\n",
     );
     let measured = ExportBuilder::new()
         .column("ts", ColumnType::Micros)
@@ -108,7 +108,8 @@ fn a_driver_matches_a_value_of_any_characters() {
             ("customer", "acme".into()),
         ]);
     workspace.write("requests/one.parquet", &measured.parquet());
-    outcome(&workspace, &[]);
+    let told = outcome(&workspace, &[]);
+    assert!(told.starts_with("exit code 0"), "{told}");
     let sql = "SELECT x_AllocationTargetId, x_AllocationReason, EffectiveCost FROM allocated_charges";
     assert_eq!(workspace.query("tables", sql), [["acme", "", "1.500000000000"]]);
 }
