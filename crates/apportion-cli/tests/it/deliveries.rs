@@ -15,14 +15,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use apportion_cli::ExitStatus;
-use apportion_cli::args::{Cli, Command, RunArgs};
 use apportion_spec::pipeline::SourceFormat;
 use apportion_testkit::deliveries::{PROVIDERS, Provider, Random, Shelf};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Decimal128Type, TimestampMicrosecondType};
-use clap::Parser;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::support::{number, run_arguments};
 
 const SEQUENCES: u64 = 300;
 const STEPS: usize = 5;
@@ -34,10 +34,6 @@ const CENT: i128 = 10_000_000_000;
 
 /// Charges and cents by day.
 type Days = BTreeMap<u32, (usize, i64)>;
-
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
 
 /// How many runs published, and how many did not.
 #[derive(Debug, Default, Clone, Copy)]
@@ -86,15 +82,6 @@ fn day(micros: i64) -> u32 {
     chrono::Datelike::day(&chrono::DateTime::from_timestamp_micros(micros).expect("time"))
 }
 
-fn arguments(folder: &Path) -> RunArgs {
-    let folder = folder.to_str().expect("path");
-    let words = ["apportion", "run", &format!("{folder}/pipeline.yaml"), "--work-directory", &format!("{folder}/work")];
-    match Cli::try_parse_from(words).expect("arguments").command {
-        Command::Run { args, .. } => args,
-        _ => unreachable!("it is a run"),
-    }
-}
-
 /// The steps that a run follows: the last one and others. They are drawn apart from what is delivered, so that a
 /// seed delivers the same however many runs there are.
 fn runs(seed: u64) -> BTreeSet<usize> {
@@ -117,7 +104,7 @@ async fn sequence(provider: &Provider, seed: u64) -> Result<Told, String> {
     );
     std::fs::write(folder.path().join("pipeline.yaml"), pipeline).expect("pipeline");
     std::fs::create_dir(folder.path().join("bill")).expect("folder");
-    let (arguments, tables) = (arguments(folder.path()), folder.path().join("tables"));
+    let (arguments, tables) = (run_arguments(folder.path()), folder.path().join("tables"));
     let mut random = Random::new(seed);
     let mut shelf = Shelf::new(&folder.path().join("bill"));
     let layout = random.of(provider.layouts);

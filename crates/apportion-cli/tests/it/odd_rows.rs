@@ -13,10 +13,10 @@ mod google;
 use std::collections::BTreeMap;
 
 use apportion_cli::ExitStatus;
-use apportion_cli::args::{Cli, Command, RunArgs};
 use apportion_engine::{ModelGraph, Promise};
 use apportion_testkit::deliveries::Random;
-use clap::Parser;
+
+use crate::support::{number, run_arguments};
 
 const MONTHS: u64 = 12;
 
@@ -46,14 +46,6 @@ struct Month {
 /// Draws a month.
 type Draw = fn(&mut Random) -> Month;
 
-/// Kinds of bills, and what draws a month of each.
-const BILLS: [(&str, Draw); 4] = [
-    ("aws_cur_2", aws::month),
-    ("gcp_billing_export", google::month),
-    ("azure_cost_management", azure::month),
-    ("focus", focus::month),
-];
-
 /// Whether something that happens in `percent` of the cases does.
 fn sometimes(random: &mut Random, percent: usize) -> bool {
     random.below(100) < percent
@@ -72,18 +64,6 @@ fn decimal(billionths: i64) -> String {
     format!("{sign}{}.{:09}", units / 1_000_000_000, units % 1_000_000_000)
 }
 
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
-
-fn arguments(folder: &str) -> RunArgs {
-    let words = ["apportion", "run", &format!("{folder}/pipeline.yaml"), "--work-directory", &format!("{folder}/work")];
-    match Cli::try_parse_from(words).expect("arguments").command {
-        Command::Run { args, .. } => args,
-        _ => unreachable!("it is a run"),
-    }
-}
-
 /// Checks whose promise is ours; a kind of line that is not known is for the reader of the note.
 fn promises() -> Vec<String> {
     let graph = ModelGraph::embedded().expect("models");
@@ -92,8 +72,7 @@ fn promises() -> Vec<String> {
 }
 
 /// Runs over one month and says what is wrong with what was published.
-async fn wrong(format: &str, seed: u64, promises: &[String]) -> Option<String> {
-    let draw = BILLS.iter().find(|(name, _)| *name == format).expect("kind").1;
+async fn wrong(format: &str, draw: Draw, seed: u64, promises: &[String]) -> Option<String> {
     let month = draw(&mut Random::new(seed));
     let folder = tempfile::tempdir().expect("folder");
     let pipeline = format!(
@@ -108,7 +87,7 @@ async fn wrong(format: &str, seed: u64, promises: &[String]) -> Option<String> {
         std::fs::create_dir_all(path.parent().expect("folder")).expect("folder");
         std::fs::write(path, content).expect("object");
     }
-    let outcome = apportion_cli::run_pipeline(&arguments(folder.path().to_str().expect("path"))).await;
+    let outcome = apportion_cli::run_pipeline(&run_arguments(folder.path())).await;
     let (status, report) = match outcome {
         Ok(done) => done,
         Err(error) => return Some(format!("{format}, seed {seed}: {error}")),
@@ -134,32 +113,32 @@ async fn wrong(format: &str, seed: u64, promises: &[String]) -> Option<String> {
 }
 
 /// Tries months of one kind of bill.
-fn tried(format: &str) {
+fn tried(format: &str, draw: Draw) {
     let (months, first) = (number("APPORTION_ODD_MONTHS", MONTHS), number("APPORTION_ODD_SEED", 1));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let promises = promises();
     for seed in first..first + months {
-        let wrong = runtime.block_on(wrong(format, seed, &promises));
+        let wrong = runtime.block_on(wrong(format, draw, seed, &promises));
         assert!(wrong.is_none(), "{}", wrong.unwrap_or_default());
     }
 }
 
 #[test]
 fn of_aws_are_published() {
-    tried("aws_cur_2");
+    tried("aws_cur_2", aws::month);
 }
 
 #[test]
 fn of_google_are_published() {
-    tried("gcp_billing_export");
+    tried("gcp_billing_export", google::month);
 }
 
 #[test]
 fn of_azure_are_published() {
-    tried("azure_cost_management");
+    tried("azure_cost_management", azure::month);
 }
 
 #[test]
 fn of_native_exports_are_published() {
-    tried("focus");
+    tried("focus", focus::month);
 }

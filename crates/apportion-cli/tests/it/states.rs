@@ -12,14 +12,12 @@ mod world;
 use model::{Event, Random};
 use world::World;
 
+use crate::support::number;
+
 /// Sequences that are played where nobody asks for more.
 const CASES: u64 = 2;
 /// Events of a sequence.
 const EVENTS: usize = 10;
-
-fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
 
 fn play(format: &'static str) {
     let first = number("APPORTION_STATE_SEED", 1);

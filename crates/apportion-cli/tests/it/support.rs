@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use apportion_cli::args::{Cli, RunArgs};
+use clap::Parser;
+
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("repository root")
@@ -45,6 +48,21 @@ pub(crate) fn transcript(output: &Output, replace: &[(&str, &str)]) -> String {
         text = text.replace(from, to);
     }
     text
+}
+
+/// What an environment variable says, for how much a test tries.
+pub(crate) fn number(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// A run of the pipeline in a folder, for runs in this process.
+pub(crate) fn run_arguments(folder: &Path) -> RunArgs {
+    let folder = folder.to_str().expect("path");
+    let words = ["apportion", "run", &format!("{folder}/pipeline.yaml"), "--work-directory", &format!("{folder}/work")];
+    match Cli::try_parse_from(words).expect("arguments").command {
+        apportion_cli::args::Command::Run { args, .. } => args,
+        _ => unreachable!("it is a run"),
+    }
 }
 
 /// A temporary folder with a pipeline, in which the binary runs.
