@@ -80,16 +80,4 @@ impl TableContract {
     pub fn schema(&self) -> SchemaRef {
         Arc::new(Schema::new(self.columns.iter().map(ColumnContract::field).collect::<Vec<_>>()))
     }
-
-    /// The Arrow schema without the partition columns, for formats that keep them in the path.
-    #[must_use]
-    pub fn schema_without_partitions(&self) -> SchemaRef {
-        Arc::new(Schema::new(
-            self.columns
-                .iter()
-                .filter(|column| !self.partition_by.contains(&column.name))
-                .map(ColumnContract::field)
-                .collect::<Vec<_>>(),
-        ))
-    }
 }
