@@ -96,19 +96,20 @@ named as (
                     when charges.product_code = 'AmazonS3' then 'bucket'
                     else coalesce(charges.product_family, charges.service_code)
                 end
-            when split_part(charges.resource_id, ':', 7) <> ''
-                then coalesce(
-                    nullif(split_part(charges.resource_id, ':', 6), ''),
-                    charges.product_family,
-                    charges.service_code,
-                    'resource'
-                )
-            when strpos(split_part(charges.resource_id, ':', 6), '/') > 1
-                then split_part(split_part(charges.resource_id, ':', 6), '/', 1)
-            -- arn:aws:sns:…:name says whose it is, not what it is
             else coalesce(
-                resource_types.resource_type,
-                nullif(split_part(charges.resource_id, ':', 3), ''),
+                nullif(
+                    case
+                        when split_part(charges.resource_id, ':', 7) <> ''
+                            then split_part(charges.resource_id, ':', 6)
+                        when strpos(split_part(charges.resource_id, ':', 6), '/') > 1
+                            then split_part(split_part(charges.resource_id, ':', 6), '/', 1)
+                        -- arn:aws:sns:…:name says whose it is, not what it is
+                        else coalesce(
+                            resource_types.resource_type, split_part(charges.resource_id, ':', 3)
+                        )
+                    end,
+                    ''
+                ),
                 charges.product_family,
                 charges.service_code,
                 'resource'
